@@ -1,0 +1,205 @@
+"""How does the room speak to its vault?
+
+Frames over the vault's Unix socket, a small pool of connections for many threads. An error
+of the vault comes back as the same error here; a vault that cannot be reached is
+VAULT_UNAVAILABLE. A pooled connection may be of a vault that was restarted since: a call
+that fails on one is tried once more on a new one, which every verb allows (a ticket is
+answered once, a lesson learnt once, an order obeyed once).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from saferoom.canonical import Digest, Json
+from saferoom.core.learnt import Learnt
+from saferoom.crypto.signing import Statement
+from saferoom.errors import CODES, SaferoomError, Unavailable
+from saferoom.ports import Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
+from saferoom.wire import Frame, receive, send
+
+CALL_SECONDS = 90.0  # longer than the vault evaluates
+DESCRIBE_SECONDS = 10.0  # a question of health that hangs is an answer too
+STEWARD_SECONDS = 3600.0  # a large source, a million enterprises
+KEPT_OPEN = 8
+
+
+class VaultClient:
+    """The ports `Vault` and `Steward` over a socket; threads may share it."""
+
+    def __init__(
+        self,
+        path: Path,
+        call_seconds: float = CALL_SECONDS,
+        steward_seconds: float = STEWARD_SECONDS,
+    ) -> None:
+        self._path = path
+        self._call_seconds, self._steward_seconds = call_seconds, steward_seconds
+        self._idle: queue.LifoQueue[socket.socket] = queue.LifoQueue(KEPT_OPEN)
+
+    def describe(self) -> Mapping[str, Json]:
+        """Return keys, views, sources, the current snapshot, and health."""
+        return self._call(
+            {"verb": "describe"}, seconds=min(DESCRIBE_SECONDS, self._call_seconds)
+        ).header
+
+    def learn(self, statements: Sequence[Statement]) -> None:
+        """Teach signed statements; the vault verifies each itself."""
+        bodies: list[Json] = [statement.to_json() for statement in statements]
+        self._call({"verb": "learn", "statements": bodies})
+
+    def recall(self, count: int) -> Recalled:
+        """Name the last lesson in the vault's chain, and the head after so many."""
+        match self._call({"verb": "recall", "count": count}).header:
+            case {"latest": dict(latest), "head": str() | None as head}:
+                return Recalled(Learnt.from_body(latest), None if head is None else Digest(head))
+            case _:
+                raise _strange()
+
+    def check_model(self, manifest: Statement, artefact: bytes) -> ModelFindings:
+        """Read a sealed model strictly, in a cage; keep it under its digest."""
+        header: dict[str, Json] = {"verb": "check_model", "manifest": manifest.to_json()}
+        match self._call(header, [artefact]).header:
+            case {
+                "features": list(features),
+                "scorer": str(scorer),
+                "parts": int(parts),
+                "leaves": int(leaves),
+                "grades": int(grades),
+                "depth": int(depth),
+            }:
+                names = tuple(str(name) for name in features)
+                return ModelFindings(names, scorer, parts, leaves, grades, depth)
+            case _:
+                raise _strange()
+
+    def score(self, request: Statement, grants: Sequence[Statement]) -> Evaluation:
+        """Evaluate once; grades come back sealed."""
+        bodies: list[Json] = [grant.to_json() for grant in grants]
+        header: dict[str, Json] = {"verb": "score", "request": request.to_json(), "grants": bodies}
+        frame = self._call(header)
+        match frame.header:
+            case {"snapshot": str(snapshot), "refusals": dict(refusals), "answers": list(codes)}:
+                if len(codes) != len(frame.attachments):
+                    raise _strange()
+                pairs = zip(codes, frame.attachments, strict=True)
+                answers = tuple(SealedAnswer(str(code), sealed) for code, sealed in pairs)
+                refused = {code: str(reason) for code, reason in refusals.items()}
+                return Evaluation(Digest(snapshot), answers, refused)
+            case _:
+                raise _strange()
+
+    def ingest(self, order: Statement) -> Mapping[str, Json]:
+        """Read a source by its steward's order; counts of rows taken and quarantined come back."""
+        header: dict[str, Json] = {"verb": "ingest", "order": order.to_json()}
+        return self._call(header, seconds=self._steward_seconds).header
+
+    def materialise(self, order: Statement) -> Snapshot:
+        """Compute all views by an operator's order and publish the snapshot."""
+        header: dict[str, Json] = {"verb": "materialise", "order": order.to_json()}
+        match self._call(header, seconds=self._steward_seconds).header:
+            case {
+                "snapshot": {
+                    "digest": str(digest),
+                    "as_of": str(day),
+                    "views": str(views),
+                    "enterprises": int(enterprises),
+                    "published_at": str(published_at),
+                }
+            }:
+                return Snapshot(Digest(digest), day, Digest(views), enterprises, published_at)
+            case _:
+                raise _strange()
+
+    def close(self) -> None:
+        """Close the connections that wait; those in use are closed by their users."""
+        while (channel := self._pooled()) is not None:
+            channel.close()
+
+    def _call(
+        self,
+        header: dict[str, Json],
+        attachments: Sequence[bytes] = (),
+        seconds: float | None = None,
+    ) -> Frame:
+        wait = seconds or self._call_seconds
+        pooled = self._pooled()
+        if pooled is not None:
+            try:
+                return self._exchange(pooled, header, attachments, wait)
+            except TimeoutError as error:
+                raise Unavailable("VAULT_UNAVAILABLE", "no answer in time") from error
+            except OSError:
+                self.close()  # the vault was restarted: the others are stale as well
+        try:
+            return self._exchange(_connect(self._path), header, attachments, wait)
+        except OSError as error:
+            raise Unavailable("VAULT_UNAVAILABLE") from error
+
+    def _exchange(
+        self,
+        channel: socket.socket,
+        header: dict[str, Json],
+        attachments: Sequence[bytes],
+        seconds: float,
+    ) -> Frame:
+        """Ask and hear; a channel on which anything went wrong is closed."""
+        try:
+            channel.settimeout(seconds)
+            send(channel, header, attachments)
+            frame = receive(channel)
+        except BaseException:
+            channel.close()
+            raise
+        self._keep(channel)
+        return _checked(frame)
+
+    def _pooled(self) -> socket.socket | None:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _keep(self, channel: socket.socket) -> None:
+        try:
+            self._idle.put_nowait(channel)
+        except queue.Full:
+            channel.close()
+
+
+def _connect(path: Path) -> socket.socket:
+    """Connect by a descriptor of the folder: a socket's own path holds only 107 bytes."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        channel.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except BaseException:
+        channel.close()
+        raise
+    finally:
+        os.close(folder)
+    return channel
+
+
+def _checked(frame: Frame) -> Frame:
+    """Raise what the vault refused, as the error that it is."""
+    match frame.header.pop("error", None):
+        case None:
+            frame.header.pop("ok", None)
+            return frame
+        case {"code": str(code), "detail": detail} if code in CODES:
+            raise _error(code, detail if isinstance(detail, str) else None)
+        case _:
+            raise _strange()
+
+
+def _error(code: str, detail: str | None) -> SaferoomError:
+    return CODES[code].family(code, detail)
+
+
+def _strange() -> Unavailable:
+    return Unavailable("VAULT_UNAVAILABLE", "an answer that is none")

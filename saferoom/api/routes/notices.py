@@ -1,0 +1,22 @@
+"""What should the caller's own party know of?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from saferoom.api.callers import TheCaller, TheRoom
+from saferoom.api.models import Open
+from saferoom.app import notices
+from saferoom.canonical import Json
+
+router = APIRouter(prefix="/v1", tags=["people"])
+
+
+@router.get("/notices", response_model=Open)
+def list_notices(
+    room: TheRoom, caller: TheCaller, after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0
+) -> Json:
+    """List keys, budgets, grants, releases and suspensions of the caller's party, oldest first."""
+    return {"notices": [*notices.list_notices(room, caller, after)]}

@@ -1,0 +1,77 @@
+"""What does every use case hold in its hands, and who is calling?
+
+A `Room` is built once by wiring and passed in; nothing here is global. The policy
+set is loaded from the body that two operators voted for, never from a folder that
+could differ from it, so the room holds a loader and not a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from saferoom.app.proofs import Proofs
+from saferoom.canonical import Json
+from saferoom.core.enrolment import Enrolment, Role
+from saferoom.crypto.signing import KeyId, SigningKey
+from saferoom.ports import Clock, Policy, RandomBytes, Sink, Steward, Vault
+
+LoadPolicy = Callable[[Mapping[str, Json]], Policy]
+
+
+class LogFiles(Protocol):
+    """The public tiles and checkpoint; entries come in order, each index once."""
+
+    @property
+    def size(self) -> int:
+        """Count the entries that the published checkpoint covers."""
+        ...
+
+    def extend(self, first: int, leaves: Sequence[bytes]) -> str:
+        """Write tiles for these leaves, then the signed checkpoint; return its note."""
+        ...
+
+    def checkpoint(self) -> str:
+        """Return the newest published note."""
+        ...
+
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        """Prove a leaf to the root of a published size."""
+        ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """Everything that a use case may reach for."""
+
+    database: Engine
+    clock: Clock
+    random_bytes: RandomBytes
+    vault: Vault
+    steward: Steward
+    load_policy: LoadPolicy
+    sinks: tuple[Sink, ...]
+    log_key: SigningKey
+    subject_key: bytes  # wraps the key per subject that openings are encrypted under
+    origin: str
+    log: LogFiles
+    owner: str  # names this process in leases
+    founders: tuple[Enrolment, ...]  # of the trust file: whose word the others' rests on
+    token_life: timedelta = timedelta(hours=12)
+    proofs: Proofs = field(default_factory=Proofs)
+    wake: Event = field(default_factory=Event)  # set where the worker should not wait
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person or system whose token was checked."""
+
+    holder: str
+    party: str
+    role: Role
+    key: KeyId

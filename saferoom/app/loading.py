@@ -1,0 +1,146 @@
+"""How is a rule's object read from its row?
+
+Always from the bytes that were signed, never from a column beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from saferoom.adapters.database import tables as t
+from saferoom.core.admission import Admission
+from saferoom.core.approval import CastVote, Vote
+from saferoom.core.enrolment import Enrolment, Lookup
+from saferoom.core.manifest import Manifest
+from saferoom.core.record import Record
+from saferoom.core.views import ViewSet
+from saferoom.crypto.signing import KeyId, Statement
+from saferoom.errors import NotFound, Tampered, Unavailable
+
+R = TypeVar("R", bound=Record)
+
+
+def read(cls: type[R], statement: bytes) -> R:
+    """Read a record from a stored statement."""
+    return cls.from_body(Statement.from_bytes(statement).body)
+
+
+def lookup(connection: Connection) -> Lookup:
+    """Answer the enrolment in force for a key, reading each key once."""
+    return _remembering(connection, {}, t.enrolment.c.replaced_by.is_(None))
+
+
+def lookup_ever(connection: Connection) -> Lookup:
+    """Answer also for replaced keys: a vote stands that was cast before."""
+    return _remembering(connection, {}, sa.true())
+
+
+def lookup_among(connection: Connection, keys: Iterable[KeyId]) -> Lookup:
+    """Answer as `lookup`, having read these keys in one query."""
+    in_force = t.enrolment.c.replaced_by.is_(None)
+    wanted = sorted(set(keys))
+    query = sa.select(t.enrolment).where(t.enrolment.c.key.in_(wanted), in_force)
+    known: dict[KeyId, Enrolment | None] = dict.fromkeys(wanted)
+    for row in connection.execute(query):
+        known[KeyId(row.key)] = read(Enrolment, row.statement)
+    return _remembering(connection, known, in_force)
+
+
+def enrolment_ever(connection: Connection, key: str) -> Enrolment:
+    """Read who a key is or was."""
+    found = lookup_ever(connection)(KeyId(key))
+    if found is None:
+        raise NotFound("NOT_FOUND", "key")
+    return found
+
+
+def admission_of(connection: Connection, party: str) -> Admission | None:
+    """Read the admission in force, if there is one."""
+    query = (
+        sa.select(t.subject.c.statement)
+        .join(t.party, t.party.c.admission == t.subject.c.digest)
+        .where(t.party.c.party == party)
+    )
+    stored = connection.scalar(query)
+    return None if stored is None else read(Admission, stored)
+
+
+def manifest_of(connection: Connection, digest: str) -> Manifest:
+    """Read a version's manifest."""
+    query = sa.select(t.subject.c.statement).where(
+        t.subject.c.digest == digest, t.subject.c.kind == "version"
+    )
+    stored = connection.scalar(query)
+    if stored is None:
+        raise NotFound("NOT_FOUND", "version")
+    manifest = read(Manifest, stored)
+    if manifest.digest != digest:
+        raise Tampered("CONTENT_CHANGED", "version")
+    return manifest
+
+
+def standing(connection: Connection, name: str) -> str | None:
+    """Name the view set, policy set or snapshot that counts now."""
+    return connection.scalar(sa.select(t.standing.c.digest).where(t.standing.c.name == name))
+
+
+def standing_subject(connection: Connection, name: str) -> Statement:
+    """Read the view set or policy set that counts now; NOT_READY before there is one."""
+    query = (
+        sa.select(t.subject.c.statement)
+        .join(t.standing, t.standing.c.digest == t.subject.c.digest)
+        .where(t.standing.c.name == name)
+    )
+    stored = connection.scalar(query)
+    if stored is None:
+        raise Unavailable("NOT_READY", name)
+    return Statement.from_bytes(stored)
+
+
+def views_of(connection: Connection, digest: str) -> ViewSet:
+    """Read an approved view set by its digest."""
+    stored = connection.scalar(sa.select(t.subject.c.statement).where(t.subject.c.digest == digest))
+    if stored is None:
+        raise Unavailable("NOT_READY", "views")
+    views = read(ViewSet, stored)
+    if views.digest != digest:
+        raise Tampered("CONTENT_CHANGED", "views")
+    return views
+
+
+def vote_statements(connection: Connection, subject: str) -> list[Statement]:
+    """Read a subject's votes in the order in which they were cast."""
+    query = (
+        sa.select(t.vote.c.statement).where(t.vote.c.subject == subject).order_by(t.vote.c.number)
+    )
+    return [Statement.from_bytes(stored) for stored in connection.scalars(query)]
+
+
+def cast_votes(connection: Connection, subject: str) -> list[CastVote]:
+    """Pair stored votes with their voters; their signatures were checked when cast."""
+    find = lookup_ever(connection)
+    cast = []
+    for statement in vote_statements(connection, subject):
+        voter = find(statement.signatures[0].key)
+        assert voter is not None  # a vote is stored with its voter's key
+        cast.append(CastVote(Vote.from_body(statement.body), voter))
+    return cast
+
+
+def _remembering(
+    connection: Connection,
+    known: dict[KeyId, Enrolment | None],
+    condition: sa.ColumnElement[bool],
+) -> Lookup:
+    def find(key: KeyId) -> Enrolment | None:
+        if key not in known:
+            query = sa.select(t.enrolment.c.statement).where(t.enrolment.c.key == key, condition)
+            stored = connection.scalar(query)
+            known[key] = None if stored is None else read(Enrolment, stored)
+        return known[key]
+
+    return find

@@ -1,0 +1,111 @@
+"""Which organisations are in the room?"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from saferoom.adapters.database import tables as t
+from saferoom.adapters.database.engine import reading, writing
+from saferoom.adapters.database.writing import insert_missing
+from saferoom.app import loading, suspensions
+from saferoom.app.context import Caller, Room
+from saferoom.app.entries import Draft, write_entry
+from saferoom.app.groups import check_group_kept
+from saferoom.app.subjects import close_admissions, put_up
+from saferoom.app.teaching import queue, teach_now
+from saferoom.canonical import Digest, Json
+from saferoom.core.admission import Admission
+from saferoom.core.approval import SubjectKind
+from saferoom.core.enrolment import Role, check_operators, check_signer
+from saferoom.core.moment import write_instant
+from saferoom.core.proposals import Suspension
+from saferoom.core.state import PARTY, PartyState, check_transition
+from saferoom.crypto.signing import Statement
+from saferoom.errors import BadInput, NotFound, Refusal
+
+
+def apply(room: Room, _caller: Caller, statement: Statement) -> Digest:
+    """Put an admission up for votes; an operator signs it and will not vote on it."""
+    admission = Admission.from_body(statement.body)
+    with writing(room.database) as connection:
+        signer = check_signer(statement, loading.lookup(connection), Role.OPERATOR)
+        check_group_kept(connection, admission)
+        row = {
+            "party": admission.party,
+            "state": str(PARTY.start),
+            "changed_at": write_instant(room.clock()),
+        }
+        kind, party = SubjectKind.ADMISSION, admission.party
+        insert_missing(connection, t.party, [row])
+        lock(connection, party)  # the vault learns it on the same side of a suspension
+        if put_up(connection, room, statement, kind=kind, party=party, submitter=signer):
+            queue(connection, [statement])
+    teach_now(room)
+    return statement.digest
+
+
+def lock(connection: sa.Connection, party: str) -> sa.Row[str, str | None] | None:
+    """Lock a party's row before its subjects' rows; return its state and its admission."""
+    query = sa.select(t.party.c.state, t.party.c.admission).where(t.party.c.party == party)
+    return connection.execute(query.with_for_update()).one_or_none()
+
+
+def suspend(room: Room, caller: Caller, party: str, statement: Statement) -> str:
+    """Suspend a party, at once; two operators sign, an operator brings it, and it works once."""
+    suspension = Suspension.from_body(statement.body)
+    if suspension.party != party:
+        raise BadInput("FIELD_INVALID", "party")
+    if caller.role is not Role.OPERATOR:
+        raise Refusal("ROLE")
+    with writing(room.database) as connection:
+        signers = check_operators(statement, loading.lookup(connection), 2)
+        row = lock(connection, party)
+        if row is None:
+            raise NotFound("NOT_FOUND", "party")
+        state = check_transition(PARTY, PartyState(row.state), "suspend")
+        assert row.admission is not None  # of a party that is admitted
+        now = room.clock()
+        suspensions.check_timely(connection, suspension.suspended_at, row.admission, now)
+        suspensions.store(connection, statement, row.admission)
+        close_admissions(connection, party)
+        connection.execute(
+            sa.update(t.party)
+            .where(t.party.c.party == party)
+            .values(state=str(state), changed_at=write_instant(room.clock()))
+        )
+        personal: dict[str, Json] = {
+            "party": party,
+            "statement": statement.digest,
+            "voters": [signer.holder for signer in signers],
+        }
+        write_entry(connection, room, Draft("party_suspended", party, personal))
+        queue(connection, [statement])
+    teach_now(room)
+    return str(state)
+
+
+def list_parties(room: Room, _caller: Caller) -> list[dict[str, Json]]:
+    """List every party with its state and the admission in force or up for votes."""
+    query = sa.select(t.party.c.party, t.party.c.state, t.party.c.admission).order_by(
+        t.party.c.party
+    )
+    with reading(room.database) as connection:
+        listed = []
+        for row in connection.execute(query).all():
+            admission = loading.admission_of(connection, row.party)
+            listed.append(
+                {
+                    "party": row.party,
+                    "state": row.state,
+                    "admission": None if admission is None else admission.to_body(),
+                    "open": _open_admissions(connection, row.party),
+                }
+            )
+    return listed
+
+
+def _open_admissions(connection: sa.Connection, party: str) -> list[Json]:
+    query = sa.select(t.subject.c.digest).where(
+        t.subject.c.kind == "admission", t.subject.c.party == party, t.subject.c.state == "open"
+    )
+    return [*connection.scalars(query)]

@@ -1,0 +1,306 @@
+"""How does someone say something that the room will believe?
+
+An `Author` is a key folder with a clock and randomness. Each method makes one kind of
+statement and signs it; nothing here talks to the room. Others add their signatures with
+`countersign`: an enrolment needs its own key and two operators, a suspension two operators.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from saferoom.canonical import Digest, Json, digest_bytes
+from saferoom.client.keyfolder import KeyFolder
+from saferoom.core.admission import Admission, PartyKind
+from saferoom.core.approval import Decision, Vote
+from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
+from saferoom.core.enrolment import Enrolment
+from saferoom.core.grant import Grant, Revocation
+from saferoom.core.ledger import charge_mbit
+from saferoom.core.manifest import Manifest, ModelFormat, Purpose
+from saferoom.core.moment import write_instant
+from saferoom.core.orders import IngestOrder, OrderedFile, SnapshotOrder
+from saferoom.core.proposals import Suspension, VersionSuspension
+from saferoom.core.request import ScoreRequest
+from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
+from saferoom.errors import BadInput
+
+TOKEN_REQUEST = "saferoom/token-request/1"  # noqa: S105  # a kind's name
+
+
+Signable = (
+    Admission
+    | Budget
+    | Enrolment
+    | Grant
+    | IngestOrder
+    | Manifest
+    | Revocation
+    | ScoreRequest
+    | SnapshotOrder
+    | Suspension
+    | VersionSuspension
+    | Vote
+)
+
+
+def utc_now() -> datetime:
+    """Read the wall clock."""
+    return datetime.now(UTC)
+
+
+def countersign(statement: Statement, *others: KeyFolder) -> Statement:
+    """Add signatures over the same body; its digest stays the same."""
+    marks = [
+        Signature(keys.signing.public.id, keys.signing.sign(statement.body)) for keys in others
+    ]
+    return Statement(statement.body, (*statement.signatures, *marks))
+
+
+@dataclass(frozen=True)
+class Author:
+    """One person or system who signs."""
+
+    keys: KeyFolder
+    clock: Callable[[], datetime] = utc_now
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+    def sign(self, body: Mapping[str, Json]) -> Statement:
+        """Sign a body as it is: view sets, source manifests, policy sets."""
+        return sign_statement(body, [self.keys.signing])
+
+    def enrolment(self, replaces: KeyId | None = None) -> Statement:
+        """Ask for one's own key to be enrolled; two operators countersign."""
+        return self._sign(
+            Enrolment(
+                holder=self.keys.holder,
+                party=self.keys.party,
+                role=self.keys.role,
+                signing_key=self.keys.signing.public.raw.hex(),
+                sealing_key=self.keys.sealing.public.raw.hex(),
+                replaces=replaces,
+                valid_from=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def admission(
+        self,
+        party: str,
+        party_kind: PartyKind,
+        name: str,
+        *,
+        purposes: Sequence[str],
+        categories: Sequence[str],
+        valid_from: str,
+        valid_until: str,
+        group: str | None = None,
+    ) -> Statement:
+        """Put an organisation and its contract up for the operators' votes."""
+        return self._sign(
+            Admission(
+                party=party,
+                party_kind=party_kind,
+                name=name,
+                group=party if group is None else group,
+                purposes=tuple(purposes),
+                categories=tuple(categories),
+                valid_from=valid_from,
+                valid_until=valid_until,
+                nonce=self._nonce(),
+            )
+        )
+
+    def suspension(self, party: str, reason: str) -> Statement:
+        """Stop an organisation; another operator countersigns."""
+        return self._sign(
+            Suspension(party=party, reason=reason, suspended_at=self._now(), nonce=self._nonce())
+        )
+
+    def version_suspension(self, version: Digest, reason: str) -> Statement:
+        """Stop a version for good, as an operator or for its bank."""
+        return self._sign(
+            VersionSuspension(
+                version=version, reason=reason, suspended_at=self._now(), nonce=self._nonce()
+            )
+        )
+
+    def vote(self, subject: Digest, step: str, decision: Decision = Decision.APPROVE) -> Statement:
+        """Say yes or no to one digest at one step."""
+        return self._sign(
+            Vote(
+                subject=subject,
+                step=step,
+                decision=decision,
+                cast_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def version(
+        self,
+        sealed_artefact: bytes,
+        *,
+        group: str,
+        name: str,
+        purpose: Purpose,
+        model_format: ModelFormat,
+        features: Sequence[str],
+        views: Digest,
+        grades: Sequence[str],
+    ) -> Statement:
+        """Declare one model version; grades will be sealed to the bank's delivery key."""
+        if self.keys.delivery is None:
+            raise BadInput("KEY_FOLDER", "it has no delivery key to receive grades with")
+        return self._sign(
+            Manifest(
+                bank=self.keys.party,
+                group=group,
+                name=name,
+                purpose=purpose,
+                model_format=model_format,
+                artefact=digest_bytes(sealed_artefact),
+                artefact_bytes=len(sealed_artefact),
+                features=tuple(features),
+                views=views,
+                grades=tuple(grades),
+                delivery_key=self.keys.delivery.public.raw.hex(),
+                created_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def budget(
+        self,
+        group: str,
+        *,
+        limit_mbit: int = DEFAULT_BUDGET_MBIT,
+        ceiling_mbit: int = DEFAULT_CEILING_MBIT,
+        replaces: Digest | None = None,
+        revealed_mbit: int = 0,
+    ) -> Statement:
+        """Limit, as an enterprise, what a bank group may ever learn."""
+        return self._sign(
+            Budget(
+                enterprise=self.keys.holder,
+                group=group,
+                limit_mbit=limit_mbit,
+                ceiling_mbit=ceiling_mbit,
+                replaces=replaces,
+                revealed_mbit=revealed_mbit,
+                signed_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def grant(
+        self,
+        version: Manifest,
+        *,
+        categories: Sequence[str],
+        budget: Digest,
+        valid_from: str,
+        valid_until: str,
+        text: Digest,
+        risk_ticked: bool,
+        renews: Digest | None = None,
+    ) -> Statement:
+        """Permit, as an enterprise, one version for one period; unticked it does not exist.
+
+        `renews` names the enterprise's latest grant for this version, also one that ended.
+        """
+        return self._sign(
+            Grant(
+                enterprise=self.keys.holder,
+                bank=version.bank,
+                version=version.digest,
+                purpose=version.purpose,
+                categories=tuple(categories),
+                outcomes=len(version.outcomes),
+                charge_mbit=charge_mbit(len(version.outcomes)),
+                budget=budget,
+                valid_from=valid_from,
+                valid_until=valid_until,
+                text=text,
+                risk_ticked=risk_ticked,
+                renews=renews,
+                signed_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def revocation(self, grant: Digest, version: Digest) -> Statement:
+        """Take a grant back, and all that was signed for its version up to now."""
+        return self._sign(
+            Revocation(
+                enterprise=self.keys.holder,
+                grant=grant,
+                version=version,
+                revoked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def score_request(
+        self,
+        version: Digest,
+        purpose: Purpose,
+        enterprises: Sequence[str],
+        loan_reference: str,
+    ) -> Statement:
+        """Ask for scores; the nonce is the ticket that the vault answers once."""
+        return self._sign(
+            ScoreRequest(
+                version=version,
+                purpose=purpose,
+                loan_reference=loan_reference,
+                enterprises=tuple(enterprises),
+                asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def ingest_order(self, connector: str, files: Mapping[str, Digest] | None = None) -> Statement:
+        """Have, as its steward, a connector's folder read: exactly these files, where given."""
+        named = (
+            None
+            if files is None
+            else tuple(OrderedFile(name=name, sha256=digest) for name, digest in files.items())
+        )
+        return self._sign(
+            IngestOrder(
+                party=self.keys.party,
+                connector=connector,
+                files=named,
+                asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def snapshot_order(self, as_of: str) -> Statement:
+        """Have, as an operator, all views computed as of the end of a local day."""
+        return self._sign(SnapshotOrder(as_of=as_of, asked_at=self._now(), nonce=self._nonce()))
+
+    def token_request(self, origin: str) -> Statement:
+        """Ask one room for a bearer token by showing that the enrolled key is held."""
+        return self.sign(
+            {
+                "kind": TOKEN_REQUEST,
+                "origin": origin,
+                "holder": self.keys.holder,
+                "asked_at": self._now(),
+                "nonce": self._nonce(),
+            }
+        )
+
+    def _sign(self, record: Signable) -> Statement:
+        return self.sign(record.to_body())
+
+    def _now(self) -> str:
+        return write_instant(self.clock())
+
+    def _nonce(self) -> str:
+        return self.random_bytes(16).hex()

@@ -1,0 +1,165 @@
+"""What did the enterprise agree to, exactly, and does it still?
+
+One model version of one bank, for one purpose and period, drawing on one budget.
+What is signed is what is enforced: each field is compared at every score. Grants for one
+version are a chain, each naming the one before; a revocation ends whatever was signed up to
+its instant, so that a grant which somebody kept back never returns after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from saferoom.canonical import Digest
+from saferoom.core.enrolment import Lookup, check_enterprise
+from saferoom.core.ledger import charge_mbit
+from saferoom.core.manifest import Manifest, Purpose
+from saferoom.core.moment import SKEW, read_instant
+from saferoom.core.record import Record, check_field
+from saferoom.crypto.signing import Statement, hex_bytes
+from saferoom.errors import Refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant(Record):
+    """An enterprise's signed permission."""
+
+    KIND: ClassVar[str] = "saferoom/grant/1"
+    enterprise: str
+    bank: str
+    version: Digest
+    purpose: Purpose
+    categories: tuple[str, ...]  # of the views that the version reads
+    outcomes: int
+    charge_mbit: int  # per score
+    budget: Digest
+    valid_from: str
+    valid_until: str
+    text: Digest  # of the rendered text that was shown and ticked
+    risk_ticked: bool
+    renews: Digest | None  # the enterprise's latest grant for this version, if there is one
+    signed_at: str
+    nonce: str
+
+    def __post_init__(self) -> None:
+        """Check ranges; a grant without the risk's tick does not exist."""
+        check_field(len(self.enterprise) == 18, "enterprise")
+        check_field(0 < len(self.bank) <= 64, "bank")
+        hex_bytes(self.version, 32)
+        check_field(0 < len(self.categories) <= 40, "categories")
+        check_field(2 <= self.outcomes <= 1002, "outcomes")
+        check_field(0 < self.charge_mbit <= 1_000_000, "charge_mbit")
+        hex_bytes(self.budget, 32)
+        check_field(read_instant(self.valid_from) < read_instant(self.valid_until), "valid_until")
+        hex_bytes(self.text, 32)
+        check_field(self.risk_ticked, "risk_ticked")
+        if self.renews is not None:
+            hex_bytes(self.renews, 32)
+        read_instant(self.signed_at)
+        hex_bytes(self.nonce, 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revocation(Record):
+    """An enterprise takes a grant back, and all that it had signed for that version by then."""
+
+    KIND: ClassVar[str] = "saferoom/revocation/1"
+    enterprise: str
+    grant: Digest
+    version: Digest
+    revoked_at: str
+    nonce: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(len(self.enterprise) == 18, "enterprise")
+        hex_bytes(self.grant, 32)
+        hex_bytes(self.version, 32)
+        read_instant(self.revoked_at)
+        hex_bytes(self.nonce, 16)
+
+
+def check_grant(statement: Statement, lookup: Lookup) -> Grant:
+    """Accept a grant signed by the enterprise's own key, and by nothing else."""
+    grant = Grant.from_body(statement.body)
+    check_enterprise(statement, grant.enterprise, lookup)
+    return grant
+
+
+def check_revocation(statement: Statement, lookup: Lookup) -> Revocation:
+    """Accept a revocation signed by the enterprise's own key, and by nothing else."""
+    revocation = Revocation.from_body(statement.body)
+    check_enterprise(statement, revocation.enterprise, lookup)
+    return revocation
+
+
+def check_revokes(revocation: Revocation, grant: Grant) -> None:
+    """Refuse to revoke another enterprise's grant, another grant, or another version's."""
+    named = (revocation.enterprise, revocation.grant, revocation.version)
+    if named != (grant.enterprise, grant.digest, grant.version):
+        raise Refusal("AUTH_SCOPE", "grant")
+
+
+def revoked(grant: Grant, revocations: Iterable[Revocation]) -> bool:
+    """Say whether one of these ends the grant: by name, or as signed up to its instant."""
+    return any(_ends(one, grant) for one in revocations)
+
+
+def _ends(revocation: Revocation, grant: Grant) -> bool:
+    if revocation.enterprise != grant.enterprise:
+        return False
+    signed_by_then = read_instant(grant.signed_at) <= read_instant(revocation.revoked_at)
+    return revocation.grant == grant.digest or (
+        revocation.version == grant.version and signed_by_then
+    )
+
+
+def check_renewal(grant: Grant, latest: Grant | None) -> None:
+    """Refuse a grant that is not the next of its chain: an older one was superseded."""
+    if grant.renews != (None if latest is None else latest.digest):
+        raise Refusal("AUTH_SCOPE", "renews")
+    if latest is not None and read_instant(grant.signed_at) <= read_instant(latest.signed_at):
+        raise Refusal("AUTH_SCOPE", "signed_at")
+
+
+def live(grant: Grant, now: datetime) -> bool:
+    """Say whether it is signed and its period holds now; its end is no longer inside."""
+    signed = read_instant(grant.signed_at) <= now + SKEW
+    return signed and read_instant(grant.valid_from) <= now < read_instant(grant.valid_until)
+
+
+def check_covers(  # noqa: PLR0917  # the signature is a seam
+    grant: Grant,
+    manifest: Manifest,
+    categories: Sequence[str],
+    purpose: Purpose,
+    bank: str,
+    now: datetime,
+) -> None:
+    """Refuse unless each field says exactly what is about to happen."""
+    if not live(grant, now):
+        raise Refusal("AUTH_EXPIRED")
+    field = first_mismatch(grant, manifest, categories, purpose, bank)
+    if field is not None:
+        raise Refusal("AUTH_SCOPE", field)
+
+
+def first_mismatch(
+    grant: Grant, manifest: Manifest, categories: Sequence[str], purpose: Purpose, bank: str
+) -> str | None:
+    """Name the first field of the grant that does not say what is about to happen."""
+    outcomes = len(manifest.outcomes)
+    signed_and_meant: dict[str, tuple[object, object]] = {
+        "bank": (grant.bank, bank),
+        "version's bank": (manifest.bank, bank),
+        "version": (grant.version, manifest.digest),
+        "purpose": (grant.purpose, purpose),
+        "version's purpose": (manifest.purpose, purpose),
+        "categories": (grant.categories, tuple(categories)),
+        "outcomes": (grant.outcomes, outcomes),
+        "charge_mbit": (grant.charge_mbit, charge_mbit(outcomes)),
+    }
+    return next((name for name, (a, b) in signed_and_meant.items() if a != b), None)

@@ -1,0 +1,345 @@
+"""What proves that a release happened as it says, to someone who trusts only a key?
+
+A receipt is canonical JSON; other bytes and unknown fields are refused. Each field is held
+by the checkpoint's signature, by the leaf or record that the proofs lead from, or by a
+commitment in one of them; `answer` hangs on the opened commitment of its digest. So there is
+no byte that could change unseen, and whatever does not hold is Tampered, never a mere typo.
+
+Proven: the log's key signed a tree that holds this entry, with these values. Not proven: that
+the values are true, or that another tree was not shown to others: keep checkpoints, compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from saferoom.canonical import Json, canonical_bytes, parse_object
+from saferoom.core.log_events import Leaf, read_leaf, read_record
+from saferoom.crypto.signing import KeyId, hex_bytes
+from saferoom.errors import BadInput, Tampered
+from saferoom.tlog import merkle
+from saferoom.tlog.checkpoint import Checkpoint, Note, SignedCheckpoint, read_note
+from saferoom.tlog.commitments import NONCE_BYTES, Opening, check_opening
+from saferoom.tlog.proof import LONGEST_PROOF, check_consistency, check_inclusion
+
+if TYPE_CHECKING:  # how a trust file is read is not this module's affair
+    from saferoom.core.trust import Trust
+
+KIND = "saferoom/receipt/1"
+LARGEST_RECEIPT = 4 * 2**20
+_FIELDS = {
+    "kind", "checkpoint", "leaf", "leaf_index", "leaf_proof", "record", "record_index",
+    "record_proof", "openings", "shredded", "answer",
+}  # fmt: skip
+_PARTS = {"leaf", "record"}
+
+
+@dataclass(frozen=True)
+class RecordPart:
+    """One enterprise's record of a chunk, its place, and what opens it."""
+
+    record: bytes
+    index: int
+    proof: Sequence[bytes]
+    openings: Mapping[str, Opening]
+
+
+def record_part(
+    records: Sequence[bytes], index: int, openings: Mapping[str, Opening]
+) -> RecordPart:
+    """Prove one record to its chunk's root."""
+    proof = merkle.inclusion_proof(merkle.MemoryReader(records), index, len(records))
+    return RecordPart(records[index], index, proof, openings)
+
+
+def build_receipt(
+    *,
+    checkpoint: str,
+    leaf: bytes,
+    leaf_index: int,
+    leaf_proof: Sequence[bytes],
+    openings: Mapping[str, Opening],
+    record: RecordPart | None = None,
+    answer: bytes | None = None,
+) -> bytes:
+    """Write a receipt; committed fields without an opening are listed as shredded."""
+    leaf_body = parse_object(leaf)
+    record_body = parse_object(record.record) if record else None
+    record_openings = record.openings if record else {}
+    return canonical_bytes(
+        {
+            "kind": KIND,
+            "checkpoint": checkpoint,
+            "leaf": leaf_body,
+            "leaf_index": leaf_index,
+            "leaf_proof": [step.hex() for step in leaf_proof],
+            "record": record_body,
+            "record_index": record.index if record else None,
+            "record_proof": [step.hex() for step in record.proof] if record else [],
+            "openings": {"leaf": _write(openings), "record": _write(record_openings)},
+            "shredded": {
+                "leaf": _closed(leaf_body, openings),
+                "record": _closed(record_body or {"commitments": {}}, record_openings),
+            },
+            "answer": None if answer is None else answer.hex(),
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What was shown: every link in words, and the values behind them."""
+
+    kind: str
+    hour: str
+    origin: str
+    index: int
+    size: int
+    entry: str  # the leaf's hash, as promises name it
+    keys: tuple[KeyId, ...]  # fingerprints of the sound log keys that vouch
+    artefacts: dict[str, str]
+    opened: dict[str, Json]
+    shredded: tuple[str, ...]
+    answer: bytes | None
+    links: tuple[str, ...]
+
+
+def check_receipt(
+    data: bytes,
+    trust: Trust,
+    checkpoint: str | None = None,
+    consistency: Sequence[bytes] | None = None,
+) -> Verified:
+    """Check every link from the sealed answer to the checkpoint and its key, or refuse.
+
+    `checkpoint` is the one that the verifier kept; if it differs from the receipt's own,
+    `consistency` must prove that both are of one log.
+    """
+    receipt = _read(data)
+    own = trust.check_signatures(receipt.note, only_known=True)
+    kept = own
+    if checkpoint is not None:
+        kept = trust.check_signatures(read_note(checkpoint), only_known=False)
+    keys = _check_vouched(trust, own, kept, receipt)
+    links = [
+        f"checkpoint of {trust.origin}, size {kept.checkpoint.size}: signed by a trusted log key",
+        *_check_one_log(own.checkpoint, kept.checkpoint, consistency),
+        _check_leaf(receipt, own.checkpoint),
+        *_check_record(receipt),
+        *_check_openings(receipt),
+        *_check_answer(receipt),
+    ]
+    return Verified(
+        kind=receipt.leaf.kind,
+        hour=receipt.leaf.time,
+        origin=trust.origin,
+        index=receipt.leaf_index,
+        size=kept.checkpoint.size,
+        entry=merkle.leaf_hash(receipt.leaf_bytes).hex(),
+        keys=keys,
+        artefacts=receipt.leaf.artefacts,
+        opened={name: opening.value for name, opening in receipt.opened.items()},
+        shredded=(*receipt.leaf_part.shredded, *receipt.record_part.shredded),
+        answer=receipt.answer,
+        links=tuple(links),
+    )
+
+
+def check_own_checkpoint(data: bytes, trust: Trust) -> Checkpoint:
+    """Return the receipt's own signed checkpoint, to know which consistency proof to ask for."""
+    return trust.check_signatures(_read(data).note, only_known=True).checkpoint
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The commitments of a leaf or record: each opened or shredded."""
+
+    commitments: dict[str, str]
+    openings: dict[str, Opening]
+    shredded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Receipt:
+    note: Note
+    leaf: Leaf
+    leaf_bytes: bytes
+    leaf_index: int
+    leaf_proof: tuple[bytes, ...]
+    leaf_part: _Part
+    record_bytes: bytes | None
+    record_index: int
+    record_proof: tuple[bytes, ...]
+    record_part: _Part
+    answer: bytes | None
+
+    @property
+    def opened(self) -> dict[str, Opening]:
+        """No field of a leaf has the name of a record's field (a test holds the table to it)."""
+        return {**self.leaf_part.openings, **self.record_part.openings}
+
+
+def _read(data: bytes) -> _Receipt:
+    try:
+        return _read_fields(data)
+    except BadInput as error:  # whoever verifies cannot tell damage from forgery, nor should we
+        raise Tampered("RECEIPT_INVALID", "it cannot be read strictly") from error
+
+
+def _read_fields(data: bytes) -> _Receipt:
+    _need(len(data) <= LARGEST_RECEIPT)
+    body = parse_object(data)
+    _need(set(body) == _FIELDS and body["kind"] == KIND)
+    checkpoint, record = body["checkpoint"], body["record"]
+    leaf = read_leaf(body["leaf"])
+    openings, shredded = _read_parts(body["openings"]), _read_parts(body["shredded"])
+    commitments = {} if record is None else read_record(record, leaf.kind)
+    _need(isinstance(checkpoint, str))
+    _need((body["record_index"] is None) == (record is None))
+    _need(record is not None or body["record_proof"] == [])
+    return _Receipt(
+        note=read_note(str(checkpoint)),
+        leaf=leaf,
+        leaf_bytes=canonical_bytes(body["leaf"]),
+        leaf_index=_read_index(body["leaf_index"]),
+        leaf_proof=_read_proof(body["leaf_proof"]),
+        leaf_part=_read_part(leaf.commitments, openings["leaf"], shredded["leaf"]),
+        record_bytes=None if record is None else canonical_bytes(record),
+        record_index=0 if record is None else _read_index(body["record_index"]),
+        record_proof=_read_proof(body["record_proof"]),
+        record_part=_read_part(commitments, openings["record"], shredded["record"]),
+        answer=None if body["answer"] is None else _read_hex(body["answer"]),
+    )
+
+
+def _check_vouched(
+    trust: Trust, own: SignedCheckpoint, kept: SignedCheckpoint, receipt: _Receipt
+) -> tuple[KeyId, ...]:
+    """Ask a sound key of the kept checkpoint, and of the own one unless the kept one covers it."""
+    hour = receipt.leaf.hour
+    if own.checkpoint.size > kept.checkpoint.size:
+        trust.check_vouched(own, hour)
+    covers = kept.checkpoint.size > receipt.leaf_index
+    return trust.check_vouched(kept, hour if covers else None)
+
+
+def _check_one_log(
+    own: Checkpoint, kept: Checkpoint, proof: Sequence[bytes] | None
+) -> tuple[str, ...]:
+    if own == kept:
+        return ()
+    old, new = sorted((own, kept), key=lambda checkpoint: checkpoint.size)
+    if old.size != new.size and proof is None:
+        raise Tampered("CONSISTENCY", f"a proof from size {old.size} to {new.size} is needed")
+    check_consistency(
+        old_size=old.size,
+        new_size=new.size,
+        old_root=old.root,
+        new_root=new.root,
+        proof=() if old.size == new.size else proof or (),
+    )
+    return (f"the log of size {new.size} only appended to the log of size {old.size}",)
+
+
+def _check_leaf(receipt: _Receipt, own: Checkpoint) -> str:
+    check_inclusion(
+        index=receipt.leaf_index,
+        size=own.size,
+        leaf_hash=merkle.leaf_hash(receipt.leaf_bytes),
+        proof=receipt.leaf_proof,
+        root=own.root,
+    )
+    return f"entry {receipt.leaf_index} ({receipt.leaf.kind}) is in the log of size {own.size}"
+
+
+def _check_record(receipt: _Receipt) -> tuple[str, ...]:
+    count, root = receipt.leaf.records, receipt.leaf.records_root
+    if receipt.record_bytes is None:
+        return ()
+    if count is None or root is None:  # a kind without records has no record
+        raise Tampered("RECEIPT_INVALID", "this entry has no records")
+    check_inclusion(
+        index=receipt.record_index,
+        size=count,
+        leaf_hash=merkle.leaf_hash(receipt.record_bytes),
+        proof=receipt.record_proof,
+        root=root,
+    )
+    return (f"record {receipt.record_index} is one of the entry's {count}",)
+
+
+def _check_openings(receipt: _Receipt) -> tuple[str, ...]:
+    for part in (receipt.leaf_part, receipt.record_part):
+        for name, opening in part.openings.items():
+            check_opening(part.commitments[name], opening)
+    return tuple(f"{name}: fits its commitment" for name in receipt.opened)
+
+
+def _check_answer(receipt: _Receipt) -> tuple[str, ...]:
+    if receipt.answer is None:
+        return ()
+    opened = receipt.record_part.openings.get("answer")
+    if opened is None or opened.value != hashlib.sha256(receipt.answer).hexdigest():
+        raise Tampered("RECEIPT_INVALID", "the sealed answer is not the one that was logged")
+    return ("the sealed answer is the one that was logged",)
+
+
+def _read_parts(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict) or set(value) != _PARTS:
+        raise BadInput("FIELD_INVALID", "openings")
+    return value
+
+
+def _read_part(commitments: dict[str, str], openings: Json, shredded: Json) -> _Part:
+    """Each committed field is opened or shredded: never both, never neither."""
+    if not isinstance(openings, dict) or not isinstance(shredded, list):
+        raise BadInput("FIELD_INVALID", "openings")
+    _need(set(openings) <= set(commitments))
+    closed = sorted(set(commitments) - set(openings))
+    _need(shredded == closed)
+    opened = {name: _read_opening(value) for name, value in openings.items()}
+    return _Part(commitments, opened, tuple(closed))
+
+
+def _read_opening(value: Json) -> Opening:
+    if not isinstance(value, dict) or set(value) != {"nonce", "value"}:
+        raise BadInput("FIELD_INVALID", "opening")
+    return Opening(hex_bytes(value["nonce"], NONCE_BYTES), value["value"])
+
+
+def _read_proof(value: Json) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or len(value) > LONGEST_PROOF:
+        raise BadInput("FIELD_INVALID", "proof")
+    return tuple(hex_bytes(step, merkle.HASH_BYTES) for step in value)
+
+
+def _read_index(value: Json) -> int:
+    if type(value) is not int:
+        raise BadInput("FIELD_INVALID", "index")
+    return value
+
+
+def _read_hex(value: Json) -> bytes:
+    _need(isinstance(value, str) and len(value) % 2 == 0)
+    return hex_bytes(value, len(str(value)) // 2)
+
+
+def _need(holds: bool) -> None:  # noqa: FBT001  # reads as: need that it holds
+    if not holds:
+        raise BadInput("FIELD_INVALID", "receipt")
+
+
+def _write(openings: Mapping[str, Opening]) -> dict[str, Json]:
+    return {
+        name: {"nonce": opening.nonce.hex(), "value": opening.value}
+        for name, opening in openings.items()
+    }
+
+
+def _closed(body: Mapping[str, Json], openings: Mapping[str, Opening]) -> list[Json]:
+    commitments = body["commitments"]
+    assert isinstance(commitments, dict)
+    return [*sorted(set(commitments) - set(openings))]

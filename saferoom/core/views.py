@@ -1,0 +1,63 @@
+"""Which features exist, computed how, from which columns, at which level?
+
+Declared data, compiled by the vault; the set's digest is what two operators approve
+and what every version, grant and log entry names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from saferoom.core.record import Record, check_field
+
+
+class Level(StrEnum):
+    """Sensitivity: public, internal, non-public enterprise data, trade secret."""
+
+    L1 = "L1"
+    L2 = "L2"
+    L3 = "L3"
+    L4 = "L4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Record):
+    """One feature column, as the catalogue shows it."""
+
+    name: str
+    category: str
+    level: Level
+    feature_type: str  # continuous, count, ratio, flag, ordinal
+    table: str
+    formula: str  # canonical text of the declaration that the vault compiles
+    title_zh: str
+    title_en: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(0 < len(self.name) <= 64 and self.name.isidentifier(), "name")
+        check_field(0 < len(self.category) <= 32, "category")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewSet(Record):
+    """All views of a room at one time, sorted by name."""
+
+    KIND: ClassVar[str] = "saferoom/views/1"
+    views: tuple[View, ...]
+
+    def __post_init__(self) -> None:
+        """Keep the order canonical."""
+        names = [view.name for view in self.views]
+        check_field(names == sorted(set(names)), "views")
+
+    def names(self) -> tuple[str, ...]:
+        """List the feature names."""
+        return tuple(view.name for view in self.views)
+
+    def categories_of(self, features: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the categories that these features come from, sorted."""
+        by_name = {view.name: view.category for view in self.views}
+        return tuple(sorted({by_name[name] for name in features if name in by_name}))

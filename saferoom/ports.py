@@ -1,0 +1,125 @@
+"""What does a use case need from outside, in the fewest methods?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from saferoom.canonical import Digest, Json
+from saferoom.core.learnt import Learnt
+from saferoom.crypto.signing import Statement
+
+Clock = Callable[[], datetime]  # aware, UTC
+RandomBytes = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One published materialisation of all views."""
+
+    digest: Digest
+    as_of: str  # local day
+    views: Digest
+    enterprises: int
+    published_at: str
+
+
+@dataclass(frozen=True)
+class SealedAnswer:
+    """One enterprise's outcome, sealed in the vault; the room cannot read it."""
+
+    enterprise: str
+    sealed: bytes
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the vault gives back for one request and these grants."""
+
+    snapshot: Digest
+    answers: tuple[SealedAnswer, ...]
+    refusals: Mapping[str, str]  # enterprise → refusal code, computed without its data
+
+
+@dataclass(frozen=True)
+class ModelFindings:
+    """What operators may see of a sealed model: shape, never thresholds or points."""
+
+    features: tuple[str, ...]
+    scorer: str  # "tree ensemble" or "scorecard"
+    parts: int  # trees or characteristics
+    leaves: int  # or bins
+    grades: int
+    depth: int  # questions in a row; 1 for a scorecard
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What a vault says of the lessons that it took."""
+
+    latest: Learnt
+    head: Digest | None  # after as many lessons as were asked for; None: it has fewer
+
+
+class Vault(Protocol):
+    """The vault's verbs that the room's use cases call."""
+
+    def learn(self, statements: Sequence[Statement]) -> None:
+        """Teach signed statements; the vault verifies each itself."""
+        ...
+
+    def recall(self, count: int) -> Recalled:
+        """Name the last lesson in the vault's chain, and the head after so many."""
+        ...
+
+    def check_model(self, manifest: Statement, artefact: bytes) -> ModelFindings:
+        """Read a sealed model strictly, in a cage; keep it under its digest."""
+        ...
+
+    def score(self, request: Statement, grants: Sequence[Statement]) -> Evaluation:
+        """Evaluate once; grades come back sealed."""
+        ...
+
+    def describe(self) -> Mapping[str, Json]:
+        """Return keys, views, the current snapshot, and health."""
+        ...
+
+
+class Steward(Protocol):
+    """The vault's verbs for sources."""
+
+    def ingest(self, order: Statement) -> Mapping[str, Json]:
+        """Read a source by its steward's order; counts of rows taken and quarantined come back."""
+        ...
+
+    def materialise(self, order: Statement) -> Snapshot:
+        """Compute all views by an operator's order and publish the snapshot."""
+        ...
+
+
+class Policy(Protocol):
+    """The active policy set; it narrows and never widens."""
+
+    @property
+    def digest(self) -> Digest:
+        """Name the set."""
+        ...
+
+    def check(self, action: str, facts: Mapping[str, Json]) -> None:
+        """Refuse with POLICY_DENIED and the policy's id, or return."""
+        ...
+
+
+class Sink(Protocol):
+    """A mandatory place that must hold an entry before its answer is shown."""
+
+    @property
+    def name(self) -> str:
+        """Name the sink for /readyz."""
+        ...
+
+    def append(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Store (entry id, leaf bytes) durably; return only when they are."""
+        ...

@@ -1,0 +1,156 @@
+"""What have the operator and the sources declared, in files that people edit?
+
+Reads `policies/facts.toml`, `policies/features/*.toml` and `connectors/*/connector.toml`
+into records. Anything unknown, missing or double is POLICY_INVALID, named by file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from saferoom.canonical import Json, canonical_bytes
+from saferoom.core.facts import Table
+from saferoom.core.source import SourceManifest, check_source
+from saferoom.core.views import View, ViewSet
+from saferoom.errors import BadInput, NotFound, SaferoomError
+from saferoom.vault.formula import Formula, read_formula
+
+_COLUMN: dict[str, Json] = {
+    "optional": False,
+    "future": False,
+    "longest": 200,
+    "least": None,
+    "one_of": [],
+}
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Everything that the vault reads from the content folder at its start."""
+
+    tables: Mapping[str, Table]
+    views: ViewSet
+    formulas: Mapping[str, Formula]  # by view name
+    sources: Mapping[str, SourceManifest]
+
+    def source(self, name: str) -> SourceManifest:
+        """Find a connector."""
+        if name not in self.sources:
+            raise NotFound("NOT_FOUND", "a connector of this name")
+        return self.sources[name]
+
+
+def content_folder() -> Path:
+    """Find the declarations: the checkout's, else those that the package ships."""
+    package = Path(__file__).resolve().parent.parent
+    checkout = package.parent
+    return checkout if (checkout / "policies" / "facts.toml").exists() else package / "_content"
+
+
+def read_declarations(content: Path) -> Declarations:
+    """Read and check all of it."""
+    tables = read_tables(content / "policies" / "facts.toml")
+    views, formulas = read_views(content / "policies" / "features", tables)
+    return Declarations(tables, views, formulas, read_sources(content / "connectors", tables))
+
+
+def read_tables(path: Path) -> dict[str, Table]:
+    """Read the tables of facts."""
+    document = _document(path, "saferoom/facts/1", {"tables"})
+    return {name: _table(path, name, body) for name, body in _parts(path, document["tables"])}
+
+
+def read_views(folder: Path, tables: Mapping[str, Table]) -> tuple[ViewSet, dict[str, Formula]]:
+    """Read all features; the set is sorted by name, so its digest is that of its content."""
+    views: list[View] = []
+    formulas: dict[str, Formula] = {}
+    for path in sorted(folder.glob("*.toml")):
+        document = _document(path, "saferoom/features/1", {"category", "view"})
+        declared = document["view"]
+        for body in declared if isinstance(declared, list) else []:
+            view, formula = _view(path, document["category"], body, tables)
+            views.append(view)
+            formulas[view.name] = formula
+    try:
+        return ViewSet(views=tuple(sorted(views, key=lambda view: view.name))), formulas
+    except BadInput as error:
+        raise BadInput("POLICY_INVALID", "two views of one name") from error
+
+
+def read_sources(folder: Path, tables: Mapping[str, Table]) -> dict[str, SourceManifest]:
+    """Read every connector; its folder has its name."""
+    sources = {}
+    for path in sorted(folder.glob("*/connector.toml")):
+        source = _source(path)
+        if source.name != path.parent.name:
+            raise _invalid(path, "name")
+        check_source(source, tables)
+        sources[source.name] = source
+    return sources
+
+
+def _table(path: Path, name: str, body: dict[str, Json]) -> Table:
+    columns = body.get("columns")
+    if not isinstance(columns, list):
+        raise _invalid(path, name)
+    full: list[Json] = [_COLUMN | column for column in columns if isinstance(column, dict)]
+    try:
+        return Table.from_body({"period": None, **body, "name": name, "columns": full})
+    except BadInput as error:
+        raise _invalid(path, f"{name}: {error.detail}") from error
+
+
+def _view(
+    path: Path, category: Json, body: Json, tables: Mapping[str, Table]
+) -> tuple[View, Formula]:
+    if not isinstance(body, dict):
+        raise _invalid(path, "view")
+    try:
+        text = canonical_bytes(body.get("formula")).decode()
+        view = View.from_body({**body, "category": category, "formula": text})
+        return view, read_formula(body["formula"], tables[view.table])
+    except (SaferoomError, KeyError) as error:
+        raise _invalid(path, f"view {body.get('name')!s:.64}") from error
+
+
+def _source(path: Path) -> SourceManifest:
+    names = {"name", "party", "title_zh", "title_en", "encoding", "tables"}
+    document = _document(path, "saferoom/connector/1", names)
+    tables: list[Json] = []
+    for name, body in _parts(path, document.pop("tables")):
+        columns = body.pop("columns", None)
+        if not isinstance(columns, dict):
+            raise _invalid(path, name)
+        headings: list[Json] = [{"column": our, "heading": its} for our, its in columns.items()]
+        tables.append({"table": name, "headings": headings, **body})
+    document["kind"] = SourceManifest.KIND
+    try:
+        return SourceManifest.from_body({**document, "tables": tables})
+    except BadInput as error:
+        raise _invalid(path, error.detail or "") from error
+
+
+def _document(path: Path, kind: str, names: set[str]) -> dict[str, Json]:
+    try:
+        document: dict[str, Json] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: TOML or UTF-8 that is none
+        raise _invalid(path, "cannot be read") from error
+    if document.pop("kind", None) != kind or set(document) != names:
+        raise _invalid(path, "its kind or its parts")
+    return document
+
+
+def _parts(path: Path, value: Json) -> list[tuple[str, dict[str, Json]]]:
+    if not isinstance(value, dict):
+        raise _invalid(path, "tables")
+    parts = [(name, dict(body)) for name, body in value.items() if isinstance(body, dict)]
+    if len(parts) != len(value):
+        raise _invalid(path, "tables")
+    return parts
+
+
+def _invalid(path: Path, what: str) -> BadInput:
+    return BadInput("POLICY_INVALID", f"{path.parent.name}/{path.name}: {what}")

@@ -1,0 +1,192 @@
+"""How does the vault take in a source?
+
+It starts intake as its own process with an empty environment, tells it what to read, and
+unseals what comes back. Whatever goes wrong, a file counts whole or not at all; and intake
+that stands still is ended, for nothing else comes in meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from saferoom.canonical import Digest, Json
+from saferoom.core.facts import Table
+from saferoom.core.moment import write_instant
+from saferoom.core.orders import OrderedFile
+from saferoom.core.record import check_field
+from saferoom.core.source import SourceManifest
+from saferoom.crypto.sealing import SealingKey, unseal
+from saferoom.crypto.signing import hex_bytes
+from saferoom.errors import BadInput
+from saferoom.vault.batches import decode
+from saferoom.vault.facts import FactStore, Intake
+from saferoom.wire import Frame, TimedSocket, receive, send
+
+SEAL_AAD = b"saferoom/batch/1"
+PROGRAM = (sys.executable, "-I", "-m", "saferoom.intake")
+QUIET_SECONDS = 300.0  # between two messages: the longest silence is a large file's digest
+GRACE_SECONDS = 5.0
+RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
+LARGEST_HEADER = 2**20
+LARGEST_BATCH = 64 * 2**20  # 20,000 rows; intake is fed by strangers
+PASSED_ON = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+
+@dataclass
+class Counts:
+    """What one run took, for the caller: numbers, rows' numbers and reasons, never values."""
+
+    rows: int = 0
+    quarantined: int = 0
+    tables: dict[str, dict[str, Json]] = field(default_factory=dict)
+
+    def to_body(self) -> dict[str, Json]:
+        """State them all."""
+        return {"rows": self.rows, "quarantined": self.quarantined, "tables": {**self.tables}}
+
+    def add(self, table: str, header: Mapping[str, Json]) -> None:
+        """Count one file."""
+        rows, outside = int(str(header["rows"])), int(str(header["quarantined"]))
+        self.rows, self.quarantined = self.rows + rows, self.quarantined + outside
+        before = self.tables.get(table, {"rows": 0, "quarantined": 0, "reasons": {}})
+        reasons, new = before["reasons"], header["reasons"]
+        assert isinstance(reasons, dict)
+        assert isinstance(new, dict)
+        counted = Counter({k: int(str(v)) for k, v in reasons.items()})
+        counted.update({k: int(str(v)) for k, v in new.items()})
+        self.tables[table] = {
+            "rows": int(str(before["rows"])) + rows,
+            "quarantined": int(str(before["quarantined"])) + outside,
+            "reasons": dict(counted),
+            "findings": header["findings"],
+        }
+
+
+class Ingestion:
+    """One source on its way in."""
+
+    def __init__(
+        self, store: FactStore, tables: Mapping[str, Table], key: SealingKey, now: datetime
+    ) -> None:
+        self._store, self._tables, self._key, self._now = store, tables, key, now
+        self._ends = time.monotonic() + RUN_SECONDS
+        self._awaited: dict[str, Digest] | None = None
+
+    def run(
+        self, source: SourceManifest, folder: Path, files: Sequence[OrderedFile] | None = None
+    ) -> Counts:
+        """Take every file of the source's folder that is new; only these, where some are named."""
+        counts = Counts()
+        self._awaited = None if files is None else {one.name: one.sha256 for one in files}
+        with _intake_process() as channel:
+            try:
+                send(channel, self._job(source, folder))
+                while (frame := self._hear(channel)).header.get("say") != "done":
+                    self._file(channel, source, frame.header, counts)
+            except TimeoutError as error:
+                raise BadInput("SOURCE_MALFORMED", "intake stood still") from error
+            except ConnectionError as error:
+                raise BadInput("SOURCE_MALFORMED", "intake ended before the file did") from error
+        if self._awaited:
+            raise BadInput("SOURCE_MALFORMED", "a file of the order is missing")
+        return counts
+
+    def _hear(self, channel: TimedSocket) -> Frame:
+        channel.arm(min(QUIET_SECONDS, self._ends - time.monotonic()))
+        return receive(channel, LARGEST_HEADER, LARGEST_BATCH)
+
+    def _job(self, source: SourceManifest, folder: Path) -> dict[str, Json]:
+        tables: list[Json] = [self._tables[one.table].to_body() for one in source.tables]
+        return {
+            "source": source.to_body(),
+            "tables": tables,
+            "folder": str(folder),
+            "sealing_key": self._key.public.raw.hex(),
+            "now": write_instant(self._now),
+        }
+
+    def _file(
+        self,
+        channel: TimedSocket,
+        source: SourceManifest,
+        header: Mapping[str, Json],
+        counts: Counts,
+    ) -> None:
+        _check_not_refused(header)
+        check_field(header.get("say") == "file", "say")
+        table = self._tables[str(header["table"])]
+        digest = Digest(hex_bytes(header["digest"], 32).hex())
+        if self._awaited is not None and self._awaited.pop(str(header["name"]), None) != digest:
+            raise BadInput("SOURCE_MALFORMED", "a file that the order does not name so")
+        take = not self._store.has(source.name, table.name, digest)
+        send(channel, {"take": take})
+        if not take:
+            return
+        intake = self._store.begin(source.name, table)
+        try:
+            end = self._batches(channel, table, intake)
+            intake.commit(end, digest, write_instant(self._now))
+        except BaseException:  # also a shutdown: nothing half-taken stays
+            intake.abort()
+            raise
+        counts.add(table.name, end)
+
+    def _batches(self, channel: TimedSocket, table: Table, intake: Intake) -> dict[str, Json]:
+        while (frame := self._hear(channel)).header.get("say") == "batch":
+            intake.add(self._open(frame, table))
+        _check_not_refused(frame.header)
+        check_field(
+            set(frame.header) == {"say", "rows", "quarantined", "reasons", "findings"}, "end"
+        )
+        return frame.header
+
+    def _open(self, frame: Frame, table: Table) -> object:
+        check_field(len(frame.attachments) == 1, "batch")
+        return decode(unseal(frame.attachments[0], self._key, SEAL_AAD), table)
+
+
+def _check_not_refused(header: Mapping[str, Json]) -> None:
+    if header.get("say") != "refused":
+        return
+    detail = header.get("detail")
+    known = header.get("code") == "SOURCE_MALFORMED"
+    raise BadInput("SOURCE_MALFORMED", detail if known and isinstance(detail, str) else None)
+
+
+@contextmanager
+def _intake_process() -> Iterator[TimedSocket]:
+    """Start intake, with nothing of ours but one end of a socket."""
+    near, theirs = socket.socketpair()
+    with TimedSocket(fileno=near.detach()) as ours:
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603  # our own program, no input in the command
+                PROGRAM,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                cwd="/",
+            )
+        try:
+            yield ours
+        finally:
+            ours.close()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

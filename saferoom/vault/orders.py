@@ -1,0 +1,69 @@
+"""What came of this order when it was obeyed before?
+
+What an obeyed order gave is journalled, so the same order again has no second effect: whoever
+lost the answer gets it, whoever kept the paper gets no more. An order that failed, or in whose
+middle the vault died, may be brought again while it is fresh.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from saferoom.canonical import Digest, Json, canonical_bytes, parse_object
+from saferoom.core.moment import FRESH, read_instant, write_instant
+from saferoom.errors import Tampered
+from saferoom.vault.durable import AppendLog
+
+KEPT = 3 * FRESH  # longer than an order that was obeyed can be fresh
+
+
+@dataclass(frozen=True)
+class _Done:
+    at: datetime
+    result: dict[str, Json]
+
+
+class Orders:
+    """The journal of obeyed orders."""
+
+    def __init__(self, path: Path, now: datetime) -> None:
+        """Read it; one in which nothing can be fresh any more starts anew."""
+        self._lock = threading.Lock()
+        self._log = AppendLog(path)
+        self._done = dict(_read(record) for record in self._log.records())
+        if self._done and not self._kept(now):
+            self._log.close()
+            path.unlink()
+            self._log, self._done = AppendLog(path), {}
+
+    def done(self, order: Digest) -> dict[str, Json] | None:
+        """Return what it gave; None if it was not obeyed yet."""
+        with self._lock:
+            found = self._done.get(order)
+            return None if found is None else found.result
+
+    def finish(self, order: Digest, result: dict[str, Json], now: datetime) -> dict[str, Json]:
+        """Remember what it gave; durable when this returns."""
+        body: dict[str, Json] = {"order": order, "at": write_instant(now), "result": result}
+        with self._lock:
+            self._log.append([canonical_bytes(body)])
+            self._done = {**self._kept(now), order: _Done(now, result)}
+        return result
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._log.close()
+
+    def _kept(self, now: datetime) -> dict[Digest, _Done]:
+        return {order: done for order, done in self._done.items() if abs(now - done.at) <= KEPT}
+
+
+def _read(record: bytes) -> tuple[Digest, _Done]:
+    match parse_object(record):
+        case {"order": str(order), "at": at, "result": dict(result)}:
+            return Digest(order), _Done(read_instant(at), result)
+        case _:
+            raise Tampered("CONTENT_CHANGED", "the vault's journal of orders")

@@ -1,0 +1,259 @@
+"""What does each verb do?
+
+One object holds the vault's parts; each verb verifies, works and answers. It trusts no
+caller: what a verb needs to believe is a signed statement that it checks itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from saferoom.cage.host import Cage, Shape
+from saferoom.canonical import Digest, Json
+from saferoom.core.admission import PartyKind, check_active
+from saferoom.core.manifest import Manifest
+from saferoom.core.moment import local_day, read_day
+from saferoom.core.orders import IngestOrder, check_ingest_order, check_snapshot_order
+from saferoom.crypto.sealing import SealingPublicKey
+from saferoom.crypto.signing import Statement
+from saferoom.errors import BadInput, Conflict, Refusal, Unavailable
+from saferoom.vault.answers import answer_for, readers, seal_answer
+from saferoom.vault.authority import Permit, check_score, check_submission
+from saferoom.vault.cages import Cages
+from saferoom.vault.declarations import Declarations
+from saferoom.vault.evaluating import Evaluator
+from saferoom.vault.facts import FactStore
+from saferoom.vault.home import VaultHome, read_genesis
+from saferoom.vault.ingestion import Ingestion
+from saferoom.vault.keys import Keys, RandomBytes
+from saferoom.vault.materialising import compute_bucket
+from saferoom.vault.memory import Memory
+from saferoom.vault.models import Models
+from saferoom.vault.orders import Orders
+from saferoom.vault.pacing import paced
+from saferoom.vault.places import Places
+from saferoom.vault.segments import Rows
+from saferoom.vault.snapshots import Snapshot, SnapshotStore
+from saferoom.vault.tickets import Tickets
+
+Clock = Callable[[], datetime]
+SCORE_SECONDS = 60.0  # of evaluation, for one request
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What goes back for one request."""
+
+    snapshot: Digest
+    answers: dict[str, bytes]  # in the request's order
+    refusals: dict[str, str]
+
+
+class Service:
+    """The vault of one home."""
+
+    def __init__(
+        self,
+        paths: VaultHome,
+        declared: Declarations,
+        *,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        start_cage: Callable[[], Cage],
+        sources: Path | None = None,
+        score_seconds: float = SCORE_SECONDS,
+    ) -> None:
+        """Open everything; a cage that does not hold stops this first."""
+        self._declared, self._clock, self._random = declared, clock, random_bytes
+        founders = read_genesis(paths.genesis.read_bytes())
+        self._sources = sources or paths.home / "sources"  # a folder for each connector
+        self._score_seconds, self._places = score_seconds, Places()
+        self._steward = threading.Lock()
+        with ExitStack() as opened:
+            self._cages = Cages(start_cage)
+            opened.callback(self._cages.close)
+            self._keys = Keys(paths.keys, random_bytes)
+            self._facts = FactStore(paths.facts, self._keys)
+            self._snapshots = SnapshotStore(paths.segments, self._keys)
+            self._models = Models(paths.models, self._keys.sealing)
+            self._memory = Memory(paths.journal / "statements.log", founders)
+            opened.callback(self._memory.close)
+            self._tickets = Tickets(paths.journal, clock())
+            opened.callback(self._tickets.close)
+            self._orders = Orders(paths.journal / "orders.log", clock())
+            opened.callback(self._orders.close)
+            self._opened = opened.pop_all()
+
+    @property
+    def sealing_key(self) -> SealingPublicKey:
+        """Return what models are sealed to."""
+        return self._keys.sealing.public
+
+    def close(self) -> None:
+        """Let go of cages and journals."""
+        self._opened.close()
+
+    def describe(self) -> dict[str, Json]:
+        """State what is public."""
+        snapshot = self._snapshots.current
+        sources = {name: source.to_body() for name, source in self._declared.sources.items()}
+        return {
+            "sealing_key": self.sealing_key.raw.hex(),
+            "answer_key": self._keys.answer.public.raw.hex(),
+            "views": self._declared.views.to_body(),
+            "sources": {**sources},
+            "snapshot": describe_snapshot(snapshot) if snapshot else None,
+            "enterprises": snapshot.manifest.enterprises if snapshot else 0,
+            "cage": "ready",
+            "version": "1",
+        }
+
+    def learn(self, statements: Sequence[Statement]) -> int:
+        """Verify and keep statements; how many were new."""
+        return self._memory.learn(statements)
+
+    def recall(self, count: int) -> dict[str, Json]:
+        """Name the last place of the chain of lessons, and the head after so many."""
+        latest, head = self._memory.recall(count)
+        return {"latest": latest.to_body(), "head": head}
+
+    def check_submission(self, manifest: Statement) -> Manifest:
+        """Verify who submits what, before any byte of it is looked at."""
+        with self._memory.roster() as roster:
+            return check_submission(roster, manifest, self._declared.views, self._clock())
+
+    def check_model(self, manifest: Statement, artefact: bytes) -> Shape:
+        """Read a submitted model in a cage and keep it sealed."""
+        checked = self.check_submission(manifest)
+        return self._models.check(checked, artefact, self._cages)
+
+    def ingest(self, statement: Statement) -> dict[str, Json]:
+        """Take in, by its steward's order, what a source's approved connector declares."""
+        source = self._declared.source(IngestOrder.from_body(statement.body).connector)
+        now = self._clock()
+        with self._memory.roster() as roster:
+            order = check_ingest_order(statement, roster.lookup, source.party, now)
+            admission = roster.admission(source.party)
+            check_active(admission, now)
+            assert admission is not None  # check_active refused
+            tables = {one.table for one in source.tables}
+            kind = admission.party_kind
+            if kind is not PartyKind.SOURCE or not tables <= set(admission.categories):
+                raise Refusal("CONTRACT_SCOPE", "tables")
+            if not roster.approved(source.digest):
+                raise Refusal("APPROVAL_MISSING", "the source's connector")
+        with self._stewards_turn():
+            if (before := self._orders.done(statement.digest)) is not None:
+                return before
+            run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now)
+            counts = run.run(source, self._sources / source.name, order.files)
+            return self._orders.finish(statement.digest, counts.to_body(), now)
+
+    def materialise(self, statement: Statement) -> dict[str, Json]:
+        """Compute, by an operator's order, the approved views, and publish."""
+        now = self._clock()
+        with self._memory.roster() as roster:
+            as_of = check_snapshot_order(statement, roster.lookup, now).as_of
+        day = read_day(as_of)
+        if day > local_day(now):
+            raise BadInput("FIELD_INVALID", "as_of lies in the future")
+        views = self._declared.views
+        with self._memory.roster() as roster:
+            if not roster.approved(views.digest):
+                raise Refusal("VIEW_UNAPPROVED")
+
+        def compute(bucket: int) -> Rows:
+            return compute_bucket(self._facts, self._declared, bucket, day)
+
+        with self._stewards_turn():
+            if (before := self._orders.done(statement.digest)) is not None:
+                return before
+            made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
+            return self._orders.finish(statement.digest, describe_snapshot(made), now)
+
+    @contextmanager
+    def _stewards_turn(self) -> Iterator[None]:
+        """Let one order be obeyed at a time; the next is told to come back."""
+        if not self._steward.acquire(blocking=False):
+            raise Unavailable("VAULT_BUSY", "another order of a steward or operator")
+        try:
+            yield
+        finally:
+            self._steward.release()
+
+    def score(self, request: Statement, grants: Sequence[Statement]) -> Scored:
+        """Verify, evaluate once, and seal."""
+        with self._tickets.turn(request.digest):
+            with self._memory.roster() as roster:
+                permit = check_score(roster, request, grants, self._declared.views, self._clock())
+            with self._places.take(permit.manifest.bank):
+                return self._score(permit)
+
+    def _score(self, permit: Permit) -> Scored:
+        snapshot = self._snapshots.current
+        if snapshot is None:
+            raise Unavailable("NOT_READY", "no snapshot")
+        if snapshot.manifest.views != permit.manifest.views:
+            raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+        known = self._tickets.answered(permit.ticket, snapshot.digest)
+        new = [code for code in permit.granted if code not in known]
+        refusals = dict(permit.refusals)
+        if new:
+            self._tickets.check_evaluations(permit.ticket)
+            full = self._tickets.reserve(new, self._clock())
+            refusals.update(dict.fromkeys(full, "RATE_CAP"))
+            asked = [code for code in new if code not in full]
+            known |= self._evaluate(permit, snapshot, asked)
+        answers = {code: known[code] for code in permit.granted if code not in refusals}
+        return Scored(snapshot.digest, answers, refusals)
+
+    def _evaluate(self, permit: Permit, snapshot: Snapshot, asked: list[str]) -> dict[str, bytes]:
+        """Evaluate and journal; nothing is returned that is not durable."""
+        if not asked:
+            return {}
+        model = self._models.model(permit.manifest)
+        evaluator = Evaluator(self._cages, model, self._random, self._score_seconds)
+        try:
+            found = snapshot.rows(asked, permit.manifest.features)
+            with paced():
+                outcomes = evaluator.outcomes(permit.manifest, found)
+            answers = {
+                code: seal_answer(
+                    answer_for(permit, snapshot.digest, code, outcome),
+                    self._keys.answer,
+                    readers(permit, code),
+                    self._random,
+                )
+                for code, outcome in zip(asked, outcomes, strict=True)
+            }
+            self._recheck(permit)
+            self._tickets.record(permit.ticket, snapshot.digest, answers, self._clock())
+        except BaseException:
+            if not evaluator.saw_rows:
+                self._tickets.release(asked)
+            raise
+        return answers
+
+    def _recheck(self, permit: Permit) -> None:
+        """Refuse what was suspended while it was evaluated."""
+        with self._memory.roster() as roster:
+            check_active(roster.admission(permit.manifest.bank), self._clock())
+            if roster.version(permit.request.version) is None:
+                raise Conflict("MOVED")
+
+
+def describe_snapshot(snapshot: Snapshot) -> dict[str, Json]:
+    """State what is public of a snapshot."""
+    manifest = snapshot.manifest
+    return {
+        "digest": snapshot.digest,
+        "as_of": manifest.as_of,
+        "views": manifest.views,
+        "enterprises": manifest.enterprises,
+        "published_at": manifest.published_at,
+    }

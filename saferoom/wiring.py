@@ -1,0 +1,194 @@
+"""How do settings and a home become a room?
+
+The only place that knows every adapter. `found` makes what a new home needs and writes
+its version last, so a home that was half made is not taken for a room.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from saferoom.adapters import cedar
+from saferoom.adapters.database.engine import open_database, reading, sqlite_url
+from saferoom.adapters.database.migrating import migrate
+from saferoom.adapters.following_log import FollowingLog
+from saferoom.adapters.sinks import FileSink
+from saferoom.adapters.vault_client import VaultClient
+from saferoom.app import people
+from saferoom.app.context import Room
+from saferoom.core.enrolment import check_genesis
+from saferoom.core.moment import write_instant
+from saferoom.core.trust import LogKey, Trust, VaultKeys
+from saferoom.crypto.signing import SigningKey, Statement, hex_bytes
+from saferoom.errors import BadInput, Conflict, NotFound
+from saferoom.settings import Settings, read_settings
+
+VERSION = 1
+
+
+def utc_now() -> datetime:
+    """Read the wall clock; everything else is passed it."""
+    return datetime.now(UTC)
+
+
+def found(
+    settings: Settings,
+    genesis: Sequence[Statement],
+    vault: VaultKeys,
+    clock: Callable[[], datetime] = utc_now,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> None:
+    """Make keys, trust file, database and the log's first entry for two founders.
+
+    The vault drew its keys already: the trust file names them, and the log's genesis its digest.
+    """
+    check_genesis(genesis)
+    home = settings.home
+    if (home / "version").exists():
+        raise Conflict("DUPLICATE", "this home has a room")
+    for name in ("", "keys", "run", "vault"):
+        (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)  # also one that was there, and empty
+    log_key = SigningKey(_write_key(home / "keys" / "log.key", random_bytes(32)))
+    _write_key(home / "keys" / "subject.key", random_bytes(32))
+    trust = Trust(
+        origin=settings.origin,
+        log_keys=(_trusted(log_key, clock()),),
+        operators=tuple(genesis),
+        vaults=(vault,),
+    )
+    _write_synced(home / "trust.json", trust.to_bytes(), 0o644)
+    with _open(settings, clock, random_bytes, random_bytes(16).hex()) as room:
+        people.genesis(room, genesis, trust.fingerprint)
+    _write_synced(home / "version", f"{VERSION}\n".encode(), 0o644)
+
+
+@contextmanager
+def open_room(settings: Settings, program: str) -> Iterator[Room]:
+    """Open the room of a home for one program; an older one refuses a newer home."""
+    check_version(settings.home)
+    with _open(settings, utc_now, secrets.token_bytes, _owner(settings.home, program)) as room:
+        yield room
+
+
+def check_version(home: Path) -> None:
+    """Refuse a folder without a room, and one that a newer program wrote."""
+    try:
+        text = (home / "version").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound("HOME_MISSING") from error
+    if not text.isdigit() or int(text) > VERSION:
+        raise Conflict("HOME_NEWER")
+
+
+def check_database(home: Path) -> str:
+    """Ask the database of a home; return which kind it is."""
+    engine = _database(read_settings(home=home))
+    try:
+        with reading(engine):
+            return engine.dialect.name
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _open(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    random_bytes: Callable[[int], bytes],
+    owner: str,
+) -> Iterator[Room]:
+    home = settings.home
+    trust = Trust.from_bytes((home / "trust.json").read_bytes())
+    log_key = SigningKey(_read_key(home / "keys" / "log.key"))
+    vault = VaultClient(_socket(settings), settings.vault_timeout_seconds)
+    sink = FileSink(home / "sink" / "entries.log")
+    database = _database(settings)
+    try:
+        migrate(database)
+        yield Room(
+            database=database,
+            clock=clock,
+            random_bytes=random_bytes,
+            vault=vault,
+            steward=vault,
+            load_policy=cedar.load_policy,
+            sinks=(sink,),
+            log_key=log_key,
+            subject_key=_read_key(home / "keys" / "subject.key"),
+            origin=trust.origin,
+            log=FollowingLog(home / "log", trust.origin, [log_key]),
+            owner=owner,
+            founders=check_genesis(trust.operators),
+            token_life=timedelta(hours=settings.token_hours),
+        )
+    finally:
+        database.dispose()
+        vault.close()
+        sink.close()
+
+
+def _owner(home: Path, program: str) -> str:
+    """Name a program of this home, alike after every start.
+
+    Its lock (cli/home.py) lets one live at a time, so what a killed one left leased is ours
+    at once, and the log does not stand still until the lease runs out.
+    """
+    path = home / "run" / "id"
+    with suppress(FileExistsError):
+        _write_synced(path, secrets.token_hex(16).encode(), 0o600)
+    return f"{program} {path.read_text(encoding='ascii')}"
+
+
+def _database(settings: Settings) -> Engine:
+    if settings.database_url:
+        return open_database(settings.database_url, settings.database_pool)
+    path = settings.home / "room.db"
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)  # SQLite gives its journals the file's own mode
+    return open_database(sqlite_url(path), settings.database_pool)
+
+
+def _socket(settings: Settings) -> Path:
+    return settings.vault_socket or settings.home / "run" / "vault.sock"
+
+
+def _trusted(key: SigningKey, now: datetime) -> LogKey:
+    return LogKey(
+        algorithm="ed25519",
+        key=key.public.raw.hex(),
+        valid_from=write_instant(now),
+        valid_until=None,
+        compromised=False,
+    )
+
+
+def _write_key(path: Path, seed: bytes) -> bytes:
+    _write_synced(path, f"{seed.hex()}\n".encode(), 0o600)
+    return seed
+
+
+def _read_key(path: Path) -> bytes:
+    """Read a key that nobody else can read."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadInput("KEY_FOLDER", f"{path.name} is readable by others")
+        return hex_bytes(path.read_text(encoding="ascii").strip(), 32)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("KEY_FOLDER", f"{path.name} cannot be read") from error
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    """Write once, durably; an existing file is never overwritten."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

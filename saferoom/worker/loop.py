@@ -1,0 +1,74 @@
+"""What runs beside the requests, again and again?
+
+One turn: teach the vault what it missed, offer waiting entries to the sinks, give them
+places in the log and publish a checkpoint. Each part stands alone, so a vault that is away
+does not hold up the log. A turn reads its state anew and may be repeated at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from saferoom.app import idempotency, log, people, teaching
+from saferoom.app.context import Room
+from saferoom.errors import SaferoomError
+
+_log = structlog.get_logger("saferoom.worker")
+_TURNS_BETWEEN_SWEEPS = 5_000
+
+PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
+    ("deliver", log.deliver),
+    ("sequence", log.sequence),
+    ("teach", teaching.teach),
+)
+SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
+    ("sweep tokens", people.forget_expired_tokens),
+    ("sweep retries", idempotency.forget_old),
+)
+
+
+def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
+    """Take turns until told to stop, then one last turn so that nothing waits behind."""
+    faults: dict[str, str] = {}
+    turns = 0
+    while not stop.is_set():
+        turn(room, faults)
+        if turns % _TURNS_BETWEEN_SWEEPS == 0:
+            sweep(room, faults)
+        turns += 1
+        room.wake.wait(pause_seconds)
+        room.wake.clear()
+    turn(room, faults)
+
+
+def turn(room: Room, faults: dict[str, str]) -> None:
+    """Do each part once; `faults` remembers what was said, so that it is said once."""
+    for name, part in PARTS:
+        _guarded(room, name, part, faults)
+
+
+def sweep(room: Room, faults: dict[str, str]) -> None:
+    """Forget what has ended, now and then."""
+    for name, part in SWEEPS:
+        _guarded(room, name, part, faults)
+
+
+def _guarded(room: Room, name: str, part: Callable[[Room], int], faults: dict[str, str]) -> None:
+    try:
+        part(room)
+    except SaferoomError as error:
+        _tell(name, error.code, faults)
+    except Exception as error:  # noqa: BLE001  # the loop outlives every fault; its class is told
+        _tell(name, type(error).__name__, faults)
+    else:
+        if faults.pop(name, None) is not None:
+            _log.info("recovered", part=name)
+
+
+def _tell(name: str, fault: str, faults: dict[str, str]) -> None:
+    if faults.get(name) != fault:
+        faults[name] = fault
+        _log.warning("failed", part=name, fault=fault)

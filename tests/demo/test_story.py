@@ -1,0 +1,96 @@
+"""Does the whole story happen over a really served room, and leave what it promises?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any  # a summary is JSON
+
+import pytest
+
+from saferoom.client.verifying import verify
+from saferoom.errors import SaferoomError
+from saferoom.tlog.checkpoint import read_note
+
+STEPS = (
+    "Self-approval is refused",
+    "One enterprise is scored",
+    "An expired grant is refused",
+    "A full budget is refused",
+    "A replay is refused",
+    "A revocation is obeyed at once",
+    "Receipts verify",
+    "Tampering is detected",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("story") / "home"
+
+
+@pytest.fixture(scope="module")
+def told(home: Path) -> dict[str, Any]:
+    done = run("--run", "--home", str(home), "--enterprises", "60", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "saferoom", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_every_step_happened(told: dict[str, Any]) -> None:
+    steps = told["steps"]
+    assert told["ok"] is True
+    assert all(step["ok"] for step in steps)
+    assert set(STEPS) <= {step["title"] for step in steps}
+    codes = {step["code"] for step in steps}
+    assert {"SELF_APPROVE", "AUTH_EXPIRED", "BUDGET_FULL", "REPLAY", "AUTH_REVOKED"} <= codes
+    charged = [step["charged_mbit"] for step in steps if step["released"]]
+    assert sum(charged) == told["charged_mbit"] > 0
+
+
+def test_every_receipt_verifies_against_the_one_checkpoint(
+    home: Path, told: dict[str, Any]
+) -> None:
+    receipts = sorted((home / "receipts").glob("*.json"))
+    assert len(receipts) == told["released"]
+    for receipt in receipts:
+        assert read_note(json.loads(receipt.read_bytes())["checkpoint"]) is not None
+        verify(receipt, home / "checkpoint")
+
+
+def test_any_changed_byte_of_a_receipt_is_noticed(home: Path, told: dict[str, Any]) -> None:
+    good = min((home / "receipts").glob("*.json")).read_bytes()
+    for place in range(0, len(good), 13):
+        bad = bytearray(good)
+        bad[place] ^= 0x20
+        with pytest.raises(SaferoomError):
+            verify(bytes(bad), home / "checkpoint")
+
+
+def test_people_keep_their_keys_to_themselves(home: Path, told: dict[str, Any]) -> None:
+    folders = [folder for folder in (home / "people").iterdir() if folder.is_dir()]
+    assert {"wang.fang", "li.na", "bank-a.system", "zhou.min"} <= {f.name for f in folders}
+    for folder in folders:
+        assert (folder / "key.json").stat().st_mode & 0o077 == 0
+    assert (home / "people" / "bank-a.system" / "token").exists()
+
+
+def test_a_story_is_not_told_twice_in_one_home(home: Path, told: dict[str, Any]) -> None:
+    again = run("--run", "--home", str(home), "--json")
+    assert again.returncode == 7
+    assert json.loads(again.stdout)["error"]["code"] == "DUPLICATE"
+
+
+def test_a_home_that_is_something_else_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "letters").write_text("mine")
+    done = run("--home", str(tmp_path), "--port", "18321", "--json")
+    assert done.returncode == 7
+    assert json.loads(done.stdout)["error"]["code"] == "STATE"
+    assert [path.name for path in tmp_path.iterdir()] == ["letters"]

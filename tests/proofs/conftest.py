@@ -1,0 +1,56 @@
+"""Which rooms do the proofs share? One that was watched while it worked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.proofs.memory import readable
+from tests.proofs.small_room import SmallRoom, bring_model, publish, score, small_room
+from tests.proofs.watching import Watcher
+
+UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
+MOST_PUBLISHED = 6
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
+    """Serve a small room in which everything has been scored once, looking on if we may."""
+    folder = tmp_path_factory.mktemp("room")
+    with small_room(folder, seed=secrets.randbits(64)) as room:
+        watcher = Watcher(room)
+        watcher.possible = all(map(readable, [*room.others(), *room.vault()]))
+        _materialise(watcher)
+        bring_model(room)
+        with watcher.watch(0.004, "feature", "weight", "grade"):
+            lines = score(room, room.planted.codes)
+        assert {line["status"] for line in lines} == {"released"}
+        if watcher.possible:
+            watcher.look_at_others()
+            watcher.look_at_files()
+        yield watcher
+
+
+@pytest.fixture(scope="session")
+def room(watched: Watcher) -> SmallRoom:
+    """Share the room; its fifty enterprises have grants and have been scored."""
+    return watched.room
+
+
+@pytest.fixture
+def sighted(watched: Watcher) -> Watcher:
+    """Skip where nobody may look into another process, and say why."""
+    if not watched.possible:
+        pytest.skip(f"reading another's memory needs root, or {UNSAFE}=1 (tests only)")
+    return watched
+
+
+def _materialise(watcher: Watcher) -> None:
+    """Publish until every raw value was met; a bucket's rows are there for a moment only."""
+    for _ in range(MOST_PUBLISHED if watcher.possible else 1):
+        with watcher.watch(0.08, "raw"):
+            publish(watcher.room)
+        if watcher.seen.complete("raw"):
+            return
