@@ -40,11 +40,11 @@ class Attacker:
 
     @property
     def grants(self) -> list[Statement]:
-        return self.rows("SELECT statement FROM permission")
+        return self._of_the_version("SELECT statement FROM permission")
 
     @property
     def requests(self) -> list[Statement]:
-        return self.rows("SELECT statement FROM request")
+        return self._of_the_version("SELECT statement FROM request")
 
     @property
     def votes(self) -> list[Statement]:
@@ -57,6 +57,9 @@ class Attacker:
             f"SELECT statement FROM subject WHERE digest = '{self.room.version}'"
         )
         return Manifest.from_body(statement.body)
+
+    def _of_the_version(self, query: str) -> list[Statement]:
+        return [one for one in self.rows(query) if one.body["version"] == self.room.version]
 
     def enrolment(self, holder: str) -> Statement:
         """Find somebody's enrolment."""

@@ -12,7 +12,7 @@ from tests.proofs.small_room import SmallRoom, bring_model, publish, score, smal
 from tests.proofs.watching import Watcher
 
 UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
-MOST_PUBLISHED = 6
+MOST_TRIES = 6
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +23,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
         watcher = Watcher(room)
         watcher.possible = all(map(readable, [*room.others(), *room.vault()]))
         _materialise(watcher)
-        bring_model(room)
-        with watcher.watch(0.004, "feature", "weight", "grade"):
-            lines = score(room, room.planted.codes)
-        assert {line["status"] for line in lines} == {"released"}
+        _score(watcher)
         if watcher.possible:
             watcher.look_at_others()
             watcher.look_at_files()
@@ -49,8 +46,20 @@ def sighted(watched: Watcher) -> Watcher:
 
 def _materialise(watcher: Watcher) -> None:
     """Publish until every raw value was met; a bucket's rows are there for a moment only."""
-    for _ in range(MOST_PUBLISHED if watcher.possible else 1):
+    for _ in range(MOST_TRIES if watcher.possible else 1):
         with watcher.watch(0.08, "raw"):
             publish(watcher.room)
         if watcher.seen.complete("raw"):
+            return
+
+
+def _score(watcher: Watcher) -> None:
+    """Score until all was met, with a version of its own each time: answers are stored."""
+    kinds = ("feature", "weight", "grade")
+    for number in range(MOST_TRIES if watcher.possible else 1):
+        bring_model(watcher.room, f"canary-{number}")
+        with watcher.watch(0.004, *kinds):
+            lines = score(watcher.room, watcher.room.planted.codes)
+        assert {line["status"] for line in lines} == {"released"}
+        if all(map(watcher.seen.complete, kinds)):
             return

@@ -56,6 +56,7 @@ class SmallRoom:
     planted: Planted
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
     version: Digest = field(default=Digest(""))
+    budgets: dict[str, Statement] = field(default_factory=dict)
     grants: dict[str, Statement] = field(default_factory=dict)
 
     @property
@@ -104,13 +105,13 @@ def publish(room: SmallRoom) -> None:
     opening.publish_snapshot(room.stage)
 
 
-def bring_model(room: SmallRoom) -> None:
+def bring_model(room: SmallRoom, name: str = "canary") -> None:
     """Submit the planted scorecard, approve it, and let the fifty grant it."""
     stage, planted = room.stage, room.planted
     bounds = [*reversed(planted.bounds), None]
     submitted = Room(stage.client(MODELLER)).submit(
         planted.model,
-        name="canary",
+        name=name,
         grades=dict(zip(GRADES, bounds, strict=True)),
         direction="quality",
     )
@@ -197,16 +198,18 @@ def _ingest(room: SmallRoom) -> None:
 
 
 def _sign(room: SmallRoom) -> None:
-    """Enrol all sixty, let each sign a budget, and the first fifty a grant."""
+    """Let all sixty have a key and a budget, and the first fifty sign a grant."""
     stage, operator = room.stage, room.stage.client(OPERATORS[0])
     shown = stage.client(OPERATORS[0]).version(room.version)
     manifest = Manifest.from_body(shown["manifest"])
     authors = {code: stage.enterprises.author(code) for code in stage.codes}
-    operator.enrol(opening.vouched(stage, [author.enrolment() for author in authors.values()]))
-    budgets = {code: author.budget(manifest.group) for code, author in authors.items()}
-    operator.sign_budgets(list(budgets.values()))
+    if not room.budgets:
+        operator.enrol(opening.vouched(stage, [author.enrolment() for author in authors.values()]))
+        room.budgets = {code: author.budget(manifest.group) for code, author in authors.items()}
+        operator.sign_budgets(list(room.budgets.values()))
     room.grants = {
-        code: grant(authors[code], manifest, budgets[code].digest) for code in room.planted.codes
+        code: grant(authors[code], manifest, room.budgets[code].digest)
+        for code in room.planted.codes
     }
     operator.sign_grants(list(room.grants.values()))
 
