@@ -32,7 +32,7 @@ test: setup
 	@exec $(BIN)/$(RUN) -m "not long" $(ARGS)
 
 test-long: setup
-	@exec $(BIN)/python -m pytest -m long $(ARGS)
+	@exec $(BIN)/python -m pytest -m long -o faulthandler_timeout=0 $(ARGS)
 
 check: setup
 	@$(BIN)/ruff format --check --quiet $(PYTHON_FILES)
