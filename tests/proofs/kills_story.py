@@ -11,9 +11,10 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar, cast
 
 from saferoom.canonical import Digest, Json, digest_bytes
@@ -27,7 +28,7 @@ from saferoom.crypto.signing import Statement
 from saferoom.demo import content
 from saferoom.demo.asking import SYSTEM
 from saferoom.demo.opening import OPERATORS, Stage
-from saferoom.errors import Conflict, SaferoomError, Unavailable
+from saferoom.errors import Conflict, Refusal, SaferoomError, Unavailable
 from tests.proofs.kills_evidence import Answered, Line
 from tests.proofs.kills_room import Opened
 
@@ -281,10 +282,21 @@ class Publisher(Teller):
             return
         self.days += 1
         day = str(self.stage.as_of + timedelta(days=self.days))
-        order = self.stage.author(OPERATORS[0]).snapshot_order(day)
-        snapshot = self.insist(lambda: self.operator.publish_snapshot(order))
+        author = self.stage.author(OPERATORS[0])
+        snapshot: Mapping[str, Json] | None = None
+        while snapshot is None:
+            snapshot = self.insist(partial(self._publish, author.snapshot_order(day)))
         with self.memory.lock:
             self.memory.signed["snapshot_published"].add(str(snapshot["digest"]))
+
+    def _publish(self, order: Statement) -> Mapping[str, Json] | None:
+        """Tell by None that the order grew too old while the room was down: sign another."""
+        try:
+            return self.operator.publish_snapshot(order)
+        except Refusal as error:
+            if error.code != "REPLAY":
+                raise
+            return None
 
 
 def connect(stage: Stage, name: str) -> RoomClient:
