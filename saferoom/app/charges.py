@@ -15,6 +15,18 @@ from sqlalchemy import Connection
 
 from saferoom.adapters.database import tables as t
 
+_CHARGE = t.release.c.charge_mbit
+_TO_GROUP = sa.case((t.release.c.bank_group == sa.bindparam("group"), _CHARGE), else_=0)
+_CHARGED = (
+    sa.select(
+        t.release.c.enterprise,
+        sa.func.sum(_CHARGE).label("to_all"),
+        sa.func.sum(_TO_GROUP).label("to_group"),
+    )
+    .where(t.release.c.enterprise.in_(sa.bindparam("codes", expanding=True)), _CHARGE > 0)
+    .group_by(t.release.c.enterprise)
+)
+
 
 class Charged(NamedTuple):
     """Milli-bits, by the release rows of one enterprise."""
@@ -27,18 +39,5 @@ def load_charged(
     connection: Connection, enterprises: Sequence[str], group: str
 ) -> Mapping[str, Charged]:
     """Add up; read it before the accounts, which only grow, so that no release falls between."""
-    charge = t.release.c.charge_mbit
-    of_group = sa.case((t.release.c.bank_group == group, charge), else_=0)
-    query = (
-        sa.select(
-            t.release.c.enterprise,
-            sa.func.sum(charge).label("to_all"),
-            sa.func.sum(of_group).label("to_group"),
-        )
-        .where(t.release.c.enterprise.in_(enterprises), charge > 0)
-        .group_by(t.release.c.enterprise)
-    )
-    return {
-        row.enterprise: Charged(int(row.to_all), int(row.to_group))
-        for row in connection.execute(query)
-    }
+    found = connection.execute(_CHARGED, {"codes": list(enterprises), "group": group})
+    return {row.enterprise: Charged(int(row.to_all), int(row.to_group)) for row in found}

@@ -28,6 +28,21 @@ from saferoom.crypto.signing import Statement
 from saferoom.errors import Refusal, Unavailable
 
 RECORDED, DELIVERED = "recorded", "delivered"
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_MARK_DELIVERED = (
+    sa.update(t.release)
+    .where(t.release.c.id.in_(_IDS))
+    .values(state=DELIVERED, delivered_at=sa.bindparam("now"))
+)
+_RELEASES = sa.select(t.release).where(t.release.c.request == sa.bindparam("request"))
+_REFUSALS = sa.select(t.refusal).where(
+    t.refusal.c.request == sa.bindparam("request"), t.refusal.c.enterprise != ""
+)
+_WRITTEN = (
+    sa.select(t.entry.c.id, t.entry.c.written_at)
+    .where(t.entry.c.id.in_(_IDS))
+    .order_by(t.entry.c.number)
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,8 @@ def deliver(room: Room, asked: Asked, checked: Checked) -> ScoreAnswer:
         offered = offer(room, sorted({row.entry for row in waiting}))
     except Unavailable as error:
         raise Unavailable("NOT_DELIVERED") from error
-    with writing(room.database) as connection:
+    # Forgotten by a power cut it is done again: the sinks hold the entry, the grant is asked anew.
+    with writing(room.database, synced=False) as connection:
         mark_acknowledged(connection, offered)
         refused = withheld(connection, room, asked, releases, checked, lock=True)
         _mark_delivered(connection, room, [row for row in waiting if row.enterprise not in refused])
@@ -100,24 +116,19 @@ def deliver(room: Room, asked: Asked, checked: Checked) -> ScoreAnswer:
 
 
 def _mark_delivered(connection: Connection, room: Room, shown: Releases) -> None:
-    change = sa.update(t.release).where(t.release.c.id.in_([row.id for row in shown]))
-    connection.execute(change.values(state=DELIVERED, delivered_at=write_instant(room.clock())))
+    named = {"ids": [row.id for row in shown], "now": write_instant(room.clock())}
+    connection.execute(_MARK_DELIVERED, named)
 
 
 def _releases(connection: Connection, asked: Asked) -> Releases:
-    query = sa.select(t.release).where(t.release.c.request == asked.statement.digest)
-    return connection.execute(query).all()
+    return connection.execute(_RELEASES, {"request": asked.statement.digest}).all()
 
 
 def _answer(
     connection: Connection, room: Room, asked: Asked, refused: Mapping[str, Refusal]
 ) -> ScoreAnswer:
     lines: dict[str, Result] = {}
-    refusals = connection.execute(
-        sa.select(t.refusal).where(
-            t.refusal.c.request == asked.statement.digest, t.refusal.c.enterprise != ""
-        )
-    ).all()
+    refusals = connection.execute(_REFUSALS, {"request": asked.statement.digest}).all()
     for row in refusals:
         lines[row.enterprise] = _refused(row.enterprise, Refusal(row.code, row.detail))
     releases = _releases(connection, asked)
@@ -132,12 +143,8 @@ def _answer(
 
 
 def _promises(connection: Connection, room: Room, entries: set[str]) -> tuple[Statement, ...]:
-    query = (
-        sa.select(t.entry.c.id, t.entry.c.written_at)
-        .where(t.entry.c.id.in_(entries))
-        .order_by(t.entry.c.number)
-    )
-    return tuple(promise(room, row.id, row.written_at) for row in connection.execute(query))
+    found = connection.execute(_WRITTEN, {"ids": list(entries)})
+    return tuple(promise(room, row.id, row.written_at) for row in found)
 
 
 def _released(row: Row[*tuple[object, ...]]) -> Result:

@@ -16,19 +16,33 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.app import loading, locking, suspensions
 from saferoom.app.context import Room
-from saferoom.app.replaying import check_approved, check_votes, load_papers
+from saferoom.app.replaying import Papers, check_approved, check_votes, load_papers
 from saferoom.canonical import Digest, Json
 from saferoom.core.admission import Admission, active, contract_covers
 from saferoom.core.approval import CastVote, SubjectKind, state
 from saferoom.core.enrolment import Enrolment, Lookup, Role, check_signer
 from saferoom.core.manifest import Manifest
 from saferoom.core.policy import score_facts
+from saferoom.core.proposals import PolicySet
 from saferoom.core.release import ReleaseFacts, check_release
 from saferoom.core.request import ScoreRequest, check_asked, check_fresh
 from saferoom.core.state import GrantState, PartyState, VersionState
+from saferoom.core.views import ViewSet
 from saferoom.crypto.signing import Statement
-from saferoom.errors import Refusal, Unavailable
+from saferoom.errors import Refusal, Tampered, Unavailable
 from saferoom.ports import Policy
+
+_PARTY = locking.lockable_shared(
+    sa.select(t.party.c.state, t.party.c.admission).where(t.party.c.party == sa.bindparam("party"))
+)
+_VERSION = locking.lockable_shared(
+    sa.select(t.version.c.state).where(t.version.c.digest == sa.bindparam("digest"))
+)
+_STANDING = locking.lockable_shared(
+    sa.select(t.standing.c.name, t.standing.c.digest)
+    .where(t.standing.c.name.in_(["policy", "snapshot"]))
+    .order_by(t.standing.c.name)
+)
 
 
 @dataclass(frozen=True)
@@ -92,19 +106,19 @@ def load_frame(
     connection: Connection, room: Room, asked: Asked, *, lock: bool, find: Lookup | None = None
 ) -> Frame:
     """Load and check what refuses the whole request; `find` says whose keys count."""
-    held = locking.shared if lock else locking.unlocked
     manifest = loading.manifest_of(connection, asked.request.version)
-    party_query = sa.select(t.party.c.state).where(t.party.c.party == manifest.bank)
-    party_state = connection.scalar(held(party_query))
-    version_query = sa.select(t.version.c.state).where(t.version.c.digest == manifest.digest)
-    version_state = connection.scalar(held(version_query))
-    policy, snapshot = _standing(connection, room, lock=lock)
-    admission = loading.admission_of(connection, manifest.bank)
-    if party_state is None or admission is None:
+    party = connection.execute(_PARTY[lock], {"party": manifest.bank}).one_or_none()
+    version_state = connection.scalar(_VERSION[lock], {"digest": manifest.digest})
+    standing = _standing(connection, lock=lock)
+    if party is None or party.admission is None:
         raise Refusal("ORG_INACTIVE")
+    agreed = _Agreed(party.admission, manifest, standing["policy"])
+    papers = load_papers(connection, agreed.digests())
+    admission = agreed.admission(connection, room, papers)
+    votes = agreed.votes(connection, room, papers)
+    policy = agreed.policy(connection, room, papers)
     stopped = suspensions.stopped(connection, [admission.digest, manifest.digest])
-    votes = _check_agreed(connection, room, manifest, admission, policy.digest)
-    views = loading.views_of(connection, manifest.views)
+    views = agreed.views(papers)
     levels = [int(view.level[1:]) for view in views.views if view.name in manifest.features]
     frame = Frame(
         asked=asked,
@@ -112,7 +126,7 @@ def load_frame(
         admission=admission,
         caller=_check_signed(find or loading.lookup(connection), asked, manifest, admission),
         party_state=(
-            PartyState.SUSPENDED if admission.digest in stopped else PartyState(party_state)
+            PartyState.SUSPENDED if admission.digest in stopped else PartyState(party.state)
         ),
         version_state=(
             VersionState.SUSPENDED
@@ -124,23 +138,18 @@ def load_frame(
         categories=views.categories_of(manifest.features),
         highest_level=max(levels, default=1),
         policy=policy,
-        snapshot=snapshot,
+        snapshot=standing["snapshot"],
         now=room.clock(),
     )
     _check_shared(frame)
     return frame
 
 
-def _standing(connection: Connection, room: Room, *, lock: bool) -> tuple[Policy, Digest]:
-    held = locking.shared if lock else locking.unlocked
-    query = sa.select(t.standing).where(t.standing.c.name.in_(["policy", "snapshot"]))
-    found = {
-        row.name: row.digest for row in connection.execute(held(query.order_by(t.standing.c.name)))
-    }
-    if "policy" not in found or "snapshot" not in found:
+def _standing(connection: Connection, *, lock: bool) -> dict[str, Digest]:
+    found = {row.name: Digest(row.digest) for row in connection.execute(_STANDING[lock])}
+    if len(found) < 2:  # the policy set and the snapshot
         raise Unavailable("NOT_READY")
-    policy = room.load_policy(loading.standing_subject(connection, "policy").body)
-    return policy, Digest(found["snapshot"])
+    return found
 
 
 def check_caller(asked: Asked, find: Lookup) -> Enrolment:
@@ -160,25 +169,49 @@ def _check_signed(
     return signer
 
 
-def _check_agreed(
-    connection: Connection, room: Room, manifest: Manifest, admission: Admission, policy: Digest
-) -> Sequence[CastVote]:
-    """Prove what the contract, the version and the policy set rest on; return who voted."""
-    papers = load_papers(connection, [admission.digest, manifest.digest, policy])
-    contract, policy_set = papers.get(admission.digest), papers.get(policy)
-    try:
-        check_approved(connection, room, SubjectKind.ADMISSION, contract, admission.party)
-    except Refusal as error:
-        raise Refusal("ORG_INACTIVE", "the contract was not agreed to") from error
-    if admission.party != manifest.bank:
-        raise Refusal("ORG_INACTIVE", "the contract is another party's")
-    version = papers[manifest.digest]
-    votes = check_votes(connection, room, SubjectKind.VERSION, version, manifest.bank)
-    try:
-        check_approved(connection, room, SubjectKind.POLICY, policy_set, "")
-    except Refusal as error:
-        raise Refusal("POLICY_DENIED", "the policy set was not agreed to") from error
-    return votes
+@dataclass(frozen=True)
+class _Agreed:
+    """What a score rests on: each was put up, signed, voted on; and is proved so again."""
+
+    contract: Digest
+    manifest: Manifest
+    policy_set: Digest
+
+    def digests(self) -> list[Digest]:
+        return [self.contract, self.manifest.digest, self.policy_set, self.manifest.views]
+
+    def admission(self, connection: Connection, room: Room, papers: Papers) -> Admission:
+        paper, party = papers.get(self.contract), self.manifest.bank
+        try:
+            check_approved(connection, room, SubjectKind.ADMISSION, paper, party)
+        except Refusal as error:
+            raise Refusal("ORG_INACTIVE", "the contract was not agreed to") from error
+        admission = loading.read(Admission, papers[self.contract].statement)
+        if admission.party != party:
+            raise Refusal("ORG_INACTIVE", "the contract is another party's")
+        return admission
+
+    def votes(self, connection: Connection, room: Room, papers: Papers) -> Sequence[CastVote]:
+        paper = papers[self.manifest.digest]
+        return check_votes(connection, room, SubjectKind.VERSION, paper, self.manifest.bank)
+
+    def policy(self, connection: Connection, room: Room, papers: Papers) -> Policy:
+        paper = papers.get(self.policy_set)
+        try:
+            check_approved(connection, room, SubjectKind.POLICY, paper, "")
+        except Refusal as error:
+            raise Refusal("POLICY_DENIED", "the policy set was not agreed to") from error
+        stored = papers[self.policy_set].statement
+        return room.load_policy(loading.read(PolicySet, stored).to_body())
+
+    def views(self, papers: Papers) -> ViewSet:
+        paper = papers.get(self.manifest.views)
+        if paper is None:
+            raise Unavailable("NOT_READY", "views")
+        views = loading.read(ViewSet, paper.statement)
+        if views.digest != self.manifest.views:
+            raise Tampered("CONTENT_CHANGED", "views")
+        return views
 
 
 def _check_shared(frame: Frame) -> None:

@@ -30,6 +30,29 @@ CHUNK = 100  # enterprises per transaction, so that locks are held briefly
 EVALUATED, STORED = "evaluated", "stored"
 
 
+_CLAIMS = sa.select(t.request).where(
+    sa.or_(
+        sa.and_(t.request.c.party == sa.bindparam("party"), t.request.c.key == sa.bindparam("key")),
+        t.request.c.digest == sa.bindparam("digest"),
+    )
+)
+_RELEASED = sa.select(t.release.c.enterprise).where(t.release.c.request == sa.bindparam("request"))
+_RELEASE = sa.insert(t.release)
+_DEBIT_ALL = (
+    sa.update(t.enterprise)
+    .where(t.enterprise.c.code == sa.bindparam("who"))
+    .values(spent_mbit=sa.bindparam("spent"))
+)
+_DEBIT_GROUP = (
+    sa.update(t.account)
+    .where(
+        t.account.c.enterprise == sa.bindparam("who"),
+        t.account.c.bank_group == sa.bindparam("group"),
+    )
+    .values(spent_mbit=sa.bindparam("spent"))
+)
+
+
 class Moved(Exception):  # control flow inside the gate, never shown
     """What was evaluated is not what counts now."""
 
@@ -92,22 +115,21 @@ def claim(connection: Connection, room: Room, asked: Asked) -> None:
 
 def check_claim(connection: Connection, asked: Asked) -> str | None:
     """Say when this was first asked, None if never; refuse another body or another key."""
-    mine = sa.and_(t.request.c.party == asked.party, t.request.c.key == asked.key)
-    by_key = connection.execute(sa.select(t.request).where(mine)).one_or_none()
-    if by_key is not None:
-        if by_key.digest != asked.statement.digest:
+    named = {"party": asked.party, "key": asked.key, "digest": asked.statement.digest}
+    claims = {(row.party, row.key): row for row in connection.execute(_CLAIMS, named)}
+    mine = claims.pop((asked.party, asked.key), None)
+    if mine is not None:
+        if mine.digest != asked.statement.digest:
             raise Conflict("IDEMPOTENCY_CONFLICT")
-        return str(by_key.first_asked_at)
-    query = sa.select(t.request.c.key).where(t.request.c.digest == asked.statement.digest)
-    if connection.scalar(query) is not None:
+        return str(mine.first_asked_at)
+    if claims:
         raise Refusal("REPLAY", "under another idempotency key")
     return None
 
 
 def recorded(connection: Connection, asked: Asked) -> set[str]:
     """Name the enterprises that this request was released for, in this or another try."""
-    query = sa.select(t.release.c.enterprise).where(t.release.c.request == asked.statement.digest)
-    return set(connection.scalars(query))
+    return set(connection.scalars(_RELEASED, {"request": asked.statement.digest}))
 
 
 def check_policy(frame: Frame, charges: Sequence[int]) -> dict[int, Refusal]:
@@ -168,22 +190,9 @@ def _debit(connection: Connection, frame: Frame, decided: Decided) -> None:
             charge, holding.spent_group_mbit, holding.budget.limit_mbit, "BUDGET_FULL"
         )
         everything.append({"who": holding.enterprise, "spent": spent_all})
-        groups.append({"who": holding.enterprise, "spent": spent})
-    connection.execute(
-        sa.update(t.enterprise)
-        .where(t.enterprise.c.code == sa.bindparam("who"))
-        .values(spent_mbit=sa.bindparam("spent")),
-        everything,
-    )
-    connection.execute(
-        sa.update(t.account)
-        .where(
-            t.account.c.enterprise == sa.bindparam("who"),
-            t.account.c.bank_group == frame.manifest.group,
-        )
-        .values(spent_mbit=sa.bindparam("spent")),
-        groups,
-    )
+        groups.append({"who": holding.enterprise, "group": frame.manifest.group, "spent": spent})
+    connection.execute(_DEBIT_ALL, everything)
+    connection.execute(_DEBIT_GROUP, groups)
 
 
 def _write(connection: Connection, room: Room, frame: Frame, decided: Decided) -> None:
@@ -193,7 +202,7 @@ def _write(connection: Connection, room: Room, frame: Frame, decided: Decided) -
             _release_row(room, frame, entry, position, *one)
             for position, one in enumerate(decided.released)
         ]
-        connection.execute(sa.insert(t.release), rows)
+        connection.execute(_RELEASE, rows)
     _record_refusals(connection, room, frame.asked, decided.refused)
 
 
@@ -216,6 +225,8 @@ def _record_refusals(
     The claim keeps two tries of one request apart.
     """
     request = asked.statement.digest
+    if not refused:
+        return
     known = connection.execute(
         sa.select(t.refusal.c.enterprise, t.refusal.c.code).where(t.refusal.c.request == request)
     )

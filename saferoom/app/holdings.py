@@ -7,7 +7,7 @@ force, is not computed again: `Checked` remembers within one request only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -25,6 +25,32 @@ from saferoom.core.release import check_release
 from saferoom.core.state import GrantState
 from saferoom.crypto.signing import KeyId, Statement
 from saferoom.errors import Refusal
+
+_Rows = Mapping[str, Row[*tuple[object, ...]]]
+_CODES: sa.BindParameter[str] = sa.bindparam("codes", expanding=True)
+_PERMISSIONS = locking.lockable_shared(
+    sa.select(t.permission.c.enterprise, t.permission.c.state, t.permission.c.statement)
+    .where(
+        t.permission.c.enterprise.in_(_CODES),
+        t.permission.c.version == sa.bindparam("version"),
+    )
+    .order_by(t.permission.c.enterprise, t.permission.c.number)
+)
+_EVERYTHING = locking.lockable_exclusive(
+    sa.select(t.enterprise).where(t.enterprise.c.code.in_(_CODES)).order_by(t.enterprise.c.code)
+)
+_ACCOUNTS = locking.lockable_exclusive(
+    sa.select(t.account)
+    .where(t.account.c.enterprise.in_(_CODES), t.account.c.bank_group == sa.bindparam("group"))
+    .order_by(t.account.c.enterprise)
+)
+_BUDGETS = sa.select(t.budget.c.digest, t.budget.c.statement).where(
+    t.budget.c.digest.in_(sa.bindparam("digests", expanding=True))
+)
+_IN_FORCE = sa.select(t.enrolment.c.key).where(
+    t.enrolment.c.key.in_(sa.bindparam("keys", expanding=True)),
+    t.enrolment.c.replaced_by.is_(None),
+)
 
 
 @dataclass(frozen=True)
@@ -63,13 +89,13 @@ def load_holdings(
     """Load these enterprises, in the fixed order of locks; unknown ones are absent."""
     codes = sorted(enterprises)
     charged = load_charged(connection, codes, frame.manifest.group)
-    held = locking.shared if lock else locking.unlocked
-    owned = locking.exclusive if lock else locking.unlocked
-    permissions = _latest(connection.execute(held(_permissions(frame, codes))).all())
-    everything = connection.execute(owned(_everything(codes))).all()
-    accounts = {r.enterprise: r for r in connection.execute(owned(_accounts(frame, codes)))}
-    named = [row.budget for row in (*everything, *accounts.values()) if row.budget]
-    budgets = _budgets(connection, named)
+    named = {"codes": codes, "version": frame.manifest.digest, "group": frame.manifest.group}
+    permissions = _latest(connection.execute(_PERMISSIONS[lock], named).all())
+    everything = connection.execute(_EVERYTHING[lock], named).all()
+    accounts = {row.enterprise: row for row in connection.execute(_ACCOUNTS[lock], named)}
+    drawn_on = [row.budget for row in (*everything, *accounts.values()) if row.budget]
+    found = connection.execute(_BUDGETS, {"digests": drawn_on})
+    budgets: _Rows = {row.digest: row for row in found}
     revocations = load_revocations(connection, codes)
     find = _in_force(connection, [*permissions.values(), *budgets.values()], checked)
     holdings = {}
@@ -116,36 +142,9 @@ def _covers(frame: Frame, grant: Grant) -> bool:
     return first_mismatch(grant, frame.manifest, frame.categories, purpose, bank) is None
 
 
-def _permissions(frame: Frame, codes: Sequence[str]) -> sa.Select[*tuple[object, ...]]:
-    return (
-        sa.select(t.permission)
-        .where(
-            t.permission.c.enterprise.in_(codes), t.permission.c.version == frame.manifest.digest
-        )
-        .order_by(t.permission.c.enterprise, t.permission.c.number)
-    )
-
-
-def _everything(codes: Sequence[str]) -> sa.Select[*tuple[object, ...]]:
-    query = sa.select(t.enterprise).where(t.enterprise.c.code.in_(codes))
-    return query.order_by(t.enterprise.c.code)
-
-
-def _accounts(frame: Frame, codes: Sequence[str]) -> sa.Select[*tuple[object, ...]]:
-    query = sa.select(t.account).where(
-        t.account.c.enterprise.in_(codes), t.account.c.bank_group == frame.manifest.group
-    )
-    return query.order_by(t.account.c.enterprise)
-
-
 def _latest(rows: Sequence[Row[*tuple[object, ...]]]) -> dict[str, Row[*tuple[object, ...]]]:
     """Of several grants for one version the latest counts, even if it was revoked."""
     return {row.enterprise: row for row in rows}  # in the order of their numbers
-
-
-def _budgets(connection: Connection, digests: Sequence[str]) -> dict[str, Row[*tuple[object, ...]]]:
-    query = sa.select(t.budget).where(t.budget.c.digest.in_(digests))
-    return {row.digest: row for row in connection.execute(query)}
 
 
 def _in_force(
@@ -168,10 +167,10 @@ def _in_force(
 
 
 def _replaced(connection: Connection, keys: Collection[KeyId]) -> set[KeyId]:
-    query = sa.select(t.enrolment.c.key).where(
-        t.enrolment.c.key.in_(sorted(keys)), t.enrolment.c.replaced_by.is_(None)
-    )
-    return set(keys) - {KeyId(key) for key in connection.scalars(query)}
+    if not keys:
+        return set()
+    in_force = connection.scalars(_IN_FORCE, {"keys": sorted(keys)})
+    return set(keys) - {KeyId(key) for key in in_force}
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ class _Papers:
     """What one enterprise signed, as the rows name it; each paper must be its own."""
 
     enterprise: str
-    budgets: dict[str, Row[*tuple[object, ...]]]
+    budgets: _Rows
     find: Lookup
     checked: Checked
 

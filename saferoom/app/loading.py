@@ -6,7 +6,8 @@ Always from the bytes that were signed, never from a column beside them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from functools import lru_cache
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -22,32 +23,54 @@ from saferoom.crypto.signing import KeyId, Statement
 from saferoom.errors import NotFound, Tampered, Unavailable
 
 R = TypeVar("R", bound=Record)
+_IN_FORCE = t.enrolment.c.replaced_by.is_(None)
+_ENROLLED = sa.select(t.enrolment.c.statement).where(t.enrolment.c.key == sa.bindparam("key"))
+_ENROLLED_NOW = _ENROLLED.where(_IN_FORCE)
+_ENROLLED_AMONG = sa.select(t.enrolment.c.key, t.enrolment.c.statement).where(
+    t.enrolment.c.key.in_(sa.bindparam("keys", expanding=True)), _IN_FORCE
+)
+_SUBJECT = sa.select(t.subject.c.statement).where(t.subject.c.digest == sa.bindparam("digest"))
+_MANIFEST = _SUBJECT.where(t.subject.c.kind == "version")
+_ADMISSION = (
+    sa.select(t.subject.c.statement)
+    .join(t.party, t.party.c.admission == t.subject.c.digest)
+    .where(t.party.c.party == sa.bindparam("party"))
+)
+_STANDING_SUBJECT = (
+    sa.select(t.subject.c.statement)
+    .join(t.standing, t.standing.c.digest == t.subject.c.digest)
+    .where(t.standing.c.name == sa.bindparam("name"))
+)
+_REMEMBERED = 2_000  # records read lately; they never change, and follow from the bytes alone
 
 
 def read(cls: type[R], statement: bytes) -> R:
     """Read a record from a stored statement."""
+    return cast("R", _read(cls, statement))  # type: ignore[arg-type]  # a class is hashable
+
+
+@lru_cache(_REMEMBERED)
+def _read(cls: type[Record], statement: bytes) -> Record:
     return cls.from_body(Statement.from_bytes(statement).body)
 
 
 def lookup(connection: Connection) -> Lookup:
     """Answer the enrolment in force for a key, reading each key once."""
-    return _remembering(connection, {}, t.enrolment.c.replaced_by.is_(None))
+    return _remembering(connection, {}, _ENROLLED_NOW)
 
 
 def lookup_ever(connection: Connection) -> Lookup:
     """Answer also for replaced keys: a vote stands that was cast before."""
-    return _remembering(connection, {}, sa.true())
+    return _remembering(connection, {}, _ENROLLED)
 
 
 def lookup_among(connection: Connection, keys: Iterable[KeyId]) -> Lookup:
     """Answer as `lookup`, having read these keys in one query."""
-    in_force = t.enrolment.c.replaced_by.is_(None)
     wanted = sorted(set(keys))
-    query = sa.select(t.enrolment).where(t.enrolment.c.key.in_(wanted), in_force)
     known: dict[KeyId, Enrolment | None] = dict.fromkeys(wanted)
-    for row in connection.execute(query):
+    for row in connection.execute(_ENROLLED_AMONG, {"keys": wanted}) if wanted else ():
         known[KeyId(row.key)] = read(Enrolment, row.statement)
-    return _remembering(connection, known, in_force)
+    return _remembering(connection, known, _ENROLLED_NOW)
 
 
 def enrolment_ever(connection: Connection, key: str) -> Enrolment:
@@ -60,21 +83,13 @@ def enrolment_ever(connection: Connection, key: str) -> Enrolment:
 
 def admission_of(connection: Connection, party: str) -> Admission | None:
     """Read the admission in force, if there is one."""
-    query = (
-        sa.select(t.subject.c.statement)
-        .join(t.party, t.party.c.admission == t.subject.c.digest)
-        .where(t.party.c.party == party)
-    )
-    stored = connection.scalar(query)
+    stored = connection.scalar(_ADMISSION, {"party": party})
     return None if stored is None else read(Admission, stored)
 
 
 def manifest_of(connection: Connection, digest: str) -> Manifest:
     """Read a version's manifest."""
-    query = sa.select(t.subject.c.statement).where(
-        t.subject.c.digest == digest, t.subject.c.kind == "version"
-    )
-    stored = connection.scalar(query)
+    stored = connection.scalar(_MANIFEST, {"digest": digest})
     if stored is None:
         raise NotFound("NOT_FOUND", "version")
     manifest = read(Manifest, stored)
@@ -90,12 +105,7 @@ def standing(connection: Connection, name: str) -> str | None:
 
 def standing_subject(connection: Connection, name: str) -> Statement:
     """Read the view set or policy set that counts now; NOT_READY before there is one."""
-    query = (
-        sa.select(t.subject.c.statement)
-        .join(t.standing, t.standing.c.digest == t.subject.c.digest)
-        .where(t.standing.c.name == name)
-    )
-    stored = connection.scalar(query)
+    stored = connection.scalar(_STANDING_SUBJECT, {"name": name})
     if stored is None:
         raise Unavailable("NOT_READY", name)
     return Statement.from_bytes(stored)
@@ -103,7 +113,7 @@ def standing_subject(connection: Connection, name: str) -> Statement:
 
 def views_of(connection: Connection, digest: str) -> ViewSet:
     """Read an approved view set by its digest."""
-    stored = connection.scalar(sa.select(t.subject.c.statement).where(t.subject.c.digest == digest))
+    stored = connection.scalar(_SUBJECT, {"digest": digest})
     if stored is None:
         raise Unavailable("NOT_READY", "views")
     views = read(ViewSet, stored)
@@ -134,12 +144,11 @@ def cast_votes(connection: Connection, subject: str) -> list[CastVote]:
 def _remembering(
     connection: Connection,
     known: dict[KeyId, Enrolment | None],
-    condition: sa.ColumnElement[bool],
+    query: sa.Select[bytes],
 ) -> Lookup:
     def find(key: KeyId) -> Enrolment | None:
         if key not in known:
-            query = sa.select(t.enrolment.c.statement).where(t.enrolment.c.key == key, condition)
-            stored = connection.scalar(query)
+            stored = connection.scalar(query, {"key": key})
             known[key] = None if stored is None else read(Enrolment, stored)
         return known[key]
 

@@ -9,7 +9,8 @@ there the whole transaction began IMMEDIATE.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVarTuple
+from dataclasses import dataclass
+from typing import Generic, TypeVarTuple
 
 from sqlalchemy import Connection, Select, select
 
@@ -28,9 +29,25 @@ def exclusive(query: Select[*Ts]) -> Select[*Ts]:
     return query.with_for_update()
 
 
-def unlocked(query: Select[*Ts]) -> Select[*Ts]:
-    """Read as it is; for the pre-check only."""
-    return query
+@dataclass(frozen=True)
+class Lockable(Generic[*Ts]):
+    """A query built once for both uses: the pre-check's, and the release's, which locks."""
+
+    unlocked: Select[*Ts]
+    locked: Select[*Ts]
+
+    def __getitem__(self, lock: bool) -> Select[*Ts]:  # reads as: query[lock]
+        return self.locked if lock else self.unlocked
+
+
+def lockable_shared(query: Select[*Ts]) -> Lockable[*Ts]:
+    """Build for reading what nobody may change meanwhile."""
+    return Lockable(query, shared(query))
+
+
+def lockable_exclusive(query: Select[*Ts]) -> Lockable[*Ts]:
+    """Build for reading what we are about to change."""
+    return Lockable(query, exclusive(query))
 
 
 def lock_enterprises(connection: Connection, codes: Sequence[str]) -> None:

@@ -32,6 +32,15 @@ _SUBMITTERS: Mapping[SubjectKind, tuple[Role, ...]] = {
 }
 
 
+_NAMED: sa.BindParameter[str] = sa.bindparam("digests", expanding=True)
+_CAST = (
+    sa.select(t.vote.c.subject, t.vote.c.statement)
+    .where(t.vote.c.subject.in_(_NAMED))
+    .order_by(t.vote.c.number)
+)
+_PUT_UP = sa.select(t.subject.c.digest, t.subject.c.statement).where(t.subject.c.digest.in_(_NAMED))
+
+
 @dataclass(frozen=True)
 class Paper:
     """What was put up and the votes on it in their order, as stored."""
@@ -41,16 +50,18 @@ class Paper:
     votes: tuple[bytes, ...]
 
 
-def load_papers(connection: Connection, digests: Sequence[Digest]) -> dict[Digest, Paper]:
+Papers = Mapping[Digest, Paper]
+
+
+def load_papers(connection: Connection, digests: Sequence[Digest]) -> Papers:
     """Read these subjects and their votes; unknown ones are absent."""
     votes: dict[str, list[bytes]] = {digest: [] for digest in digests}
-    cast = sa.select(t.vote.c.subject, t.vote.c.statement).where(t.vote.c.subject.in_(digests))
-    for row in connection.execute(cast.order_by(t.vote.c.number)):
+    named = {"digests": list(digests)}
+    for row in connection.execute(_CAST, named):
         votes[row.subject].append(row.statement)
-    query = sa.select(t.subject.c.digest, t.subject.c.statement)
     return {
         Digest(row.digest): Paper(Digest(row.digest), row.statement, tuple(votes[row.digest]))
-        for row in connection.execute(query.where(t.subject.c.digest.in_(digests)))
+        for row in connection.execute(_PUT_UP, named)
     }
 
 

@@ -16,15 +16,16 @@ from saferoom.adapters.database import tables as t
 from saferoom.app import loading
 from saferoom.core.grant import Revocation
 
+_OF_THESE = sa.select(t.revocation.c.enterprise, t.revocation.c.statement).where(
+    t.revocation.c.enterprise.in_(sa.bindparam("codes", expanding=True))
+)
+
 
 def load_revocations(
     connection: Connection, enterprises: Collection[str]
 ) -> Mapping[str, Sequence[Revocation]]:
     """Read these enterprises' revocations, by enterprise."""
-    query = sa.select(t.revocation.c.enterprise, t.revocation.c.statement).where(
-        t.revocation.c.enterprise.in_(enterprises)
-    )
     found: defaultdict[str, list[Revocation]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_OF_THESE, {"codes": list(enterprises)}):
         found[row.enterprise].append(loading.read(Revocation, row.statement))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -48,6 +48,17 @@ MOST_TRIES = 3
 _KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 
 
+_REFUSED = sa.select(t.refusal.c.enterprise).where(t.refusal.c.request == sa.bindparam("request"))
+_STORED = sa.select(t.release.c.enterprise, t.release.c.answer, t.release.c.epoch).where(
+    t.release.c.enterprise.in_(sa.bindparam("codes", expanding=True)),
+    t.release.c.version == sa.bindparam("version"),
+    t.release.c.snapshot == sa.bindparam("snapshot"),
+    t.release.c.bank_group == sa.bindparam("group"),
+    t.release.c.purpose == sa.bindparam("purpose"),
+    t.release.c.source == EVALUATED,
+)
+
+
 def score(room: Room, caller: Caller, statement: Statement, idempotency_key: str) -> ScoreAnswer:
     """Score through the gate; refusals of the whole request are raised, and logged.
 
@@ -62,8 +73,7 @@ def score(room: Room, caller: Caller, statement: Statement, idempotency_key: str
     with reading(room.database) as connection:
         check_caller(asked, loading.lookup(connection))
     try:
-        asked = _first_asked(room, asked)
-        _record_all(room, asked, checked)
+        asked = _record_all(room, asked, checked)
     except Refusal as error:
         with writing(room.database) as connection:
             record_refused_request(connection, room, asked, error)
@@ -80,22 +90,15 @@ class _Plan:
     evaluate: list[Holding] = field(default_factory=list)
 
 
-def _first_asked(room: Room, asked: Asked) -> Asked:
-    with reading(room.database) as connection:
-        first = check_claim(connection, asked)
-    if first is None:
-        return asked
-    return Asked(asked.statement, asked.request, asked.party, asked.key, read_instant(first))
-
-
-def _record_all(room: Room, asked: Asked, checked: Checked) -> None:
+def _record_all(room: Room, asked: Asked, checked: Checked) -> Asked:
     """Try until every enterprise has a recorded outcome; the data may move meanwhile."""
     for _ in range(MOST_TRIES):
         with reading(room.database) as connection:
+            asked = _as_first_asked(connection, asked)
             open_ones = _unsettled(connection, asked)
             if not open_ones:
                 check_caller(asked, loading.lookup(connection))  # the digest is the body's only
-                return
+                return asked
             frame = load_frame(connection, room, asked, lock=False)
             plan = _precheck(connection, frame, open_ones, checked)
         try:
@@ -104,13 +107,18 @@ def _record_all(room: Room, asked: Asked, checked: Checked) -> None:
         except Moved:
             follow(room)
             continue
-        return
+        return asked
     raise Conflict("MOVED")
 
 
+def _as_first_asked(connection: Connection, asked: Asked) -> Asked:
+    first = check_claim(connection, asked)
+    return asked if first is None else replace(asked, first_asked_at=read_instant(first))
+
+
 def _unsettled(connection: Connection, asked: Asked) -> list[str]:
-    query = sa.select(t.refusal.c.enterprise).where(t.refusal.c.request == asked.statement.digest)
-    settled = recorded(connection, asked) | set(connection.scalars(query))
+    refused = connection.scalars(_REFUSED, {"request": asked.statement.digest})
+    settled = recorded(connection, asked) | set(refused)
     return [code for code in asked.request.enterprises if code not in settled]
 
 
@@ -143,19 +151,18 @@ def _stored_answers(
     connection: Connection, frame: Frame, holdings: Mapping[str, Holding]
 ) -> dict[str, Candidate]:
     """Find earlier answers of this bank group, version, purpose and snapshot."""
-    query = sa.select(t.release.c.enterprise, t.release.c.answer, t.release.c.epoch).where(
-        t.release.c.enterprise.in_(list(holdings)),
-        t.release.c.version == frame.manifest.digest,
-        t.release.c.snapshot == frame.snapshot,
-        t.release.c.bank_group == frame.manifest.group,
-        t.release.c.purpose == str(frame.asked.request.purpose),
-        t.release.c.source == EVALUATED,
-    )
+    named = {
+        "codes": list(holdings),
+        "version": frame.manifest.digest,
+        "snapshot": frame.snapshot,
+        "group": frame.manifest.group,
+        "purpose": str(frame.asked.request.purpose),
+    }
     return {
         row.enterprise: Candidate(
             row.enterprise, row.answer, STORED, frame.snapshot, row.epoch, frame.manifest.digest
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_STORED, named)
         if row.epoch == holdings[row.enterprise].epoch
     }
 

@@ -22,6 +22,10 @@ from saferoom.core.proposals import Suspension, check_newer, check_soon
 from saferoom.crypto.signing import Statement
 from saferoom.errors import Refusal
 
+_STOPPED = sa.select(t.suspension.c.stopped).where(
+    t.suspension.c.stopped.in_(sa.bindparam("digests", expanding=True))
+)
+
 
 def check_timely(connection: Connection, suspended_at: str, stopped: str, now: datetime) -> None:
     """Refuse old paper: kept back, or older than the approval that it would undo."""
@@ -42,8 +46,7 @@ def store(connection: Connection, statement: Statement, stopped: str) -> None:
 
 def stopped(connection: Connection, digests: Collection[Digest]) -> set[str]:
     """Name those of these versions and admissions that were stopped."""
-    query = sa.select(t.suspension.c.stopped).where(t.suspension.c.stopped.in_(digests))
-    return set(connection.scalars(query))
+    return set(connection.scalars(_STOPPED, {"digests": list(digests)}))
 
 
 def last_suspended_at(connection: Connection, party: str) -> str | None:

@@ -28,6 +28,13 @@ from saferoom.crypto.signing import Statement
 from saferoom.errors import Isolation, SaferoomError, Unavailable
 
 MOST_AT_ONCE = 500
+_SEEN = sa.select(t.learnt.c.count, t.learnt.c.head)
+_PAGE = (
+    sa.select(t.lesson.c.number, t.lesson.c.statement)
+    .where(t.lesson.c.state == sa.bindparam("state"), t.lesson.c.number > sa.bindparam("after"))
+    .order_by(t.lesson.c.number)
+    .limit(MOST_AT_ONCE)
+)
 
 
 def queue(connection: Connection, statements: Sequence[Statement]) -> None:
@@ -62,7 +69,7 @@ def teach(room: Room) -> int:
 def is_behind(room: Room) -> bool:
     """Say whether the vault forgot what it was taught."""
     with reading(room.database) as connection:
-        seen = connection.execute(sa.select(t.learnt.c.count, t.learnt.c.head)).one_or_none()
+        seen = connection.execute(_SEEN).one_or_none()
     if seen is None:
         return False
     count, head = seen
@@ -95,14 +102,8 @@ def _remember(room: Room, *, again: bool) -> None:
 
 
 def _page(room: Room, state: str, after: int = 0) -> Sequence[Row[int, bytes]]:
-    query = (
-        sa.select(t.lesson.c.number, t.lesson.c.statement)
-        .where(t.lesson.c.state == state, t.lesson.c.number > after)
-        .order_by(t.lesson.c.number)
-        .limit(MOST_AT_ONCE)
-    )
     with reading(room.database) as connection:
-        return connection.execute(query).all()
+        return connection.execute(_PAGE, {"state": state, "after": after}).all()
 
 
 def _teach_page(room: Room, rows: Sequence[Row[int, bytes]]) -> None:

@@ -18,6 +18,7 @@ from saferoom.errors import SaferoomError
 
 _log = structlog.get_logger("saferoom.worker")
 _TURNS_BETWEEN_SWEEPS = 5_000
+GATHER_SECONDS = 0.2  # so long entries gather once one waits: a checkpoint costs several syncs
 
 PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("deliver", log.deliver),
@@ -39,7 +40,8 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
         if turns % _TURNS_BETWEEN_SWEEPS == 0:
             sweep(room, faults)
         turns += 1
-        room.wake.wait(pause_seconds)
+        if room.wake.wait(pause_seconds):
+            stop.wait(GATHER_SECONDS)
         room.wake.clear()
     turn(room, faults)
 

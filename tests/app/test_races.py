@@ -75,8 +75,7 @@ def test_a_revocation_waits_for_the_release_that_was_before_it(world: World) -> 
 def test_without_the_lock_a_release_comes_after_the_revocation(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "shared", locking.unlocked)
-    monkeypatch.setattr(locking, "exclusive", locking.unlocked)
+    monkeypatch.setattr(locking.Lockable, "__getitem__", lambda query, _: query.unlocked)
     assert revoke_inside_the_gate(world)
 
 

@@ -1,8 +1,8 @@
 """How is a database opened, read and written, the same on SQLite and PostgreSQL?
 
-SQLite: WAL, `synchronous=FULL`, and a writing transaction begins IMMEDIATE, so that
-what it reads first cannot move before it writes. PostgreSQL: READ COMMITTED with row
-locks; after waiting for a lock a row is read as it is then, not as it was.
+SQLite: WAL, `synchronous=FULL` unless a writer says otherwise, and a writing transaction
+begins IMMEDIATE, so that what it reads first cannot move before it writes. PostgreSQL: READ
+COMMITTED with row locks; after waiting for a lock a row is read as it is then, not as it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from saferoom.errors import Unavailable
 
-_WRITES = "saferoom_writes"
+_WRITES, _SYNCED = "saferoom_writes", "saferoom_synced"
 _BUSY_SECONDS = 30
 
 
@@ -44,11 +44,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """Write in one transaction: all or nothing."""
-    marked = engine.execution_options(**{_WRITES: True})
-    with _named_faults(), marked.connect() as connection, connection.begin():
-        yield connection
+def writing(engine: Engine, *, synced: bool = True) -> Iterator[Connection]:
+    """Write in one transaction: all or nothing.
+
+    `synced=False` does not wait for the disk: a machine that loses power may forget the whole
+    transaction, never a part of it. For what can be done again from what is synced.
+    """
+    with _named_faults(), engine.connect() as connection:
+        connection.execution_options(**{_WRITES: True, _SYNCED: synced})
+        with connection.begin():
+            if not synced and connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            yield connection
 
 
 @contextmanager
@@ -75,10 +82,16 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     assert isinstance(connection, sqlite3.Connection)
     connection.isolation_level = None  # the driver must not begin behind our back
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    raw = connection.connection.dbapi_connection
+    assert isinstance(raw, sqlite3.Connection)
+    if not options.get(_WRITES, False):
+        raw.execute("BEGIN")
+        return
+    raw.execute(f"PRAGMA synchronous={'FULL' if options[_SYNCED] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
