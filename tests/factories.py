@@ -348,6 +348,7 @@ def fact_table(**changes: object) -> Table:
         "name": "tax_year",
         "title_zh": "纳税信用",
         "title_en": "Tax credit",
+        "items": ("tax.grade",),
         "period": "year",
         "columns": (
             Column(name="year", type=CellType.YEAR, level=Level.L2),

@@ -81,12 +81,14 @@ class Table(Record):
     name: str
     title_zh: str
     title_en: str
+    items: tuple[str, ...]  # of the catalogue, that allow it
     period: str | None
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
         """Check names."""
         check_field(_NAME.fullmatch(self.name) is not None, "name")
+        check_field(bool(self.items), "items")
         names = [column.name for column in self.all_columns]
         check_field(len(set(names)) == len(names), "columns")
         check_field(not {"batch", "row", "source"} & set(names), "columns")

@@ -31,6 +31,7 @@ class View(Record):
     level: Level
     feature_type: str  # continuous, count, ratio, flag, ordinal
     table: str
+    also: tuple[str, ...] = ()  # other categories whose tables it reads, sorted
     formula: str  # canonical text of the declaration that the vault compiles
     title_zh: str
     title_en: str
@@ -39,6 +40,7 @@ class View(Record):
         """Check ranges."""
         check_field(0 < len(self.name) <= 64 and self.name.isidentifier(), "name")
         check_field(0 < len(self.category) <= 32, "category")
+        check_field(list(self.also) == sorted({*self.also} - {self.category}), "also")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,6 @@ class ViewSet(Record):
         return tuple(view.name for view in self.views)
 
     def categories_of(self, features: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the categories that these features come from, sorted."""
-        by_name = {view.name: view.category for view in self.views}
-        return tuple(sorted({by_name[name] for name in features if name in by_name}))
+        """Name every category that these features read, sorted: what a grant must cover."""
+        chosen = [view for view in self.views if view.name in features]
+        return tuple(sorted({name for one in chosen for name in (one.category, *one.also)}))

@@ -36,6 +36,7 @@ def views() -> ViewSet:
     found = [
         View.from_body(
             {
+                "also": [],
                 **body,
                 "category": document["category"],
                 "formula": canonical_bytes(body["formula"]).decode(),

@@ -1,7 +1,8 @@
 """What have the operator and the sources declared, in files that people edit?
 
-Reads `policies/facts.toml`, `policies/features/*.toml` and `connectors/*/connector.toml`
-into records. Anything unknown, missing or double is POLICY_INVALID, named by file.
+Reads `policies/{catalogue,facts}.toml`, `policies/features/*.toml` and
+`connectors/*/connector.toml` into records. Anything
+unknown, missing or double is POLICY_INVALID, named by file.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saferoom.canonical import Json, canonical_bytes
+from saferoom.core.catalogue import Catalogue, check_listed
 from saferoom.core.facts import Table
+from saferoom.core.record import check_field
 from saferoom.core.source import SourceManifest, check_source
-from saferoom.core.views import View, ViewSet
+from saferoom.core.views import Level, View, ViewSet
 from saferoom.errors import BadInput, NotFound, SaferoomError
-from saferoom.vault.formula import Formula, read_formula
+from saferoom.vault.formula import Formula, aggregates, columns_of
+from saferoom.vault.grammar import read_formula
 
 _COLUMN: dict[str, Json] = {
     "optional": False,
@@ -31,6 +35,7 @@ _COLUMN: dict[str, Json] = {
 class Declarations:
     """Everything that the vault reads from the content folder at its start."""
 
+    catalogue: Catalogue
     tables: Mapping[str, Table]
     views: ViewSet
     formulas: Mapping[str, Formula]  # by view name
@@ -52,15 +57,33 @@ def content_folder() -> Path:
 
 def read_declarations(content: Path) -> Declarations:
     """Read and check all of it."""
-    tables = read_tables(content / "policies" / "facts.toml")
+    catalogue = read_catalogue(content / "policies" / "catalogue.toml")
+    tables = read_tables(content / "policies" / "facts.toml", catalogue)
     views, formulas = read_views(content / "policies" / "features", tables)
-    return Declarations(tables, views, formulas, read_sources(content / "connectors", tables))
+    sources = read_sources(content / "connectors", tables)
+    return Declarations(catalogue, tables, views, formulas, sources)
 
 
-def read_tables(path: Path) -> dict[str, Table]:
-    """Read the tables of facts."""
+def read_catalogue(path: Path) -> Catalogue:
+    """Read the sharing list."""
+    document = _document(path, Catalogue.KIND, {"version", "group"})
+    body = {"kind": Catalogue.KIND, "version": document["version"], "groups": document["group"]}
+    try:
+        return Catalogue.from_body(body)
+    except BadInput as error:
+        raise _invalid(path, error.detail or "") from error
+
+
+def read_tables(path: Path, catalogue: Catalogue) -> dict[str, Table]:
+    """Read the tables of facts; the catalogue must allow each."""
     document = _document(path, "saferoom/facts/1", {"tables"})
-    return {name: _table(path, name, body) for name, body in _parts(path, document["tables"])}
+    tables = {name: _table(path, name, body) for name, body in _parts(path, document["tables"])}
+    for table in tables.values():
+        try:
+            check_listed(table, catalogue)
+        except BadInput as error:
+            raise _invalid(path, f"{table.name}: {error.detail}") from error
+    return tables
 
 
 def read_views(folder: Path, tables: Mapping[str, Table]) -> tuple[ViewSet, dict[str, Formula]]:
@@ -75,9 +98,38 @@ def read_views(folder: Path, tables: Mapping[str, Table]) -> tuple[ViewSet, dict
             views.append(view)
             formulas[view.name] = formula
     try:
-        return ViewSet(views=tuple(sorted(views, key=lambda view: view.name))), formulas
+        found = ViewSet(views=tuple(sorted(views, key=lambda view: view.name)))
     except BadInput as error:
         raise BadInput("POLICY_INVALID", "two views of one name") from error
+    check_inputs(found, formulas, tables)
+    return found, formulas
+
+
+def check_inputs(
+    views: ViewSet, formulas: Mapping[str, Formula], tables: Mapping[str, Table]
+) -> None:
+    """Refuse a view below its inputs' level, or that reads categories it does not name.
+
+    A table's category is that of the views which read nothing else: what an enterprise is
+    asked to grant must not read another category behind its back.
+    """
+    home: dict[str, set[str]] = {}
+    for view in views.views:
+        if not view.also:
+            home.setdefault(view.table, set()).add(view.category)
+    for view in views.views:
+        read = list(aggregates(formulas[view.name]))
+        levels = [_level(tables[one.table], name) for one in read for name in columns_of(one)]
+        others = {name for one in read for name in home.get(one.table, ())}
+        named = {view.category, *view.also}
+        if view.level < max(levels, default=view.level) or not others <= named:
+            raise BadInput("POLICY_INVALID", f"view {view.name}: its level or what it reads")
+
+
+def _level(table: Table, name: str) -> str:
+    column = table.column(name)
+    assert column is not None  # the grammar's reader compared it
+    return column.level if column in table.columns else min(Level)
 
 
 def read_sources(folder: Path, tables: Mapping[str, Table]) -> dict[str, SourceManifest]:
@@ -110,8 +162,9 @@ def _view(
         raise _invalid(path, "view")
     try:
         text = canonical_bytes(body.get("formula")).decode()
-        view = View.from_body({**body, "category": category, "formula": text})
-        return view, read_formula(body["formula"], tables[view.table])
+        view = View.from_body({"also": [], **body, "category": category, "formula": text})
+        check_field(view.table in tables, "table")
+        return view, read_formula(body["formula"], tables, view.table)
     except (SaferoomError, KeyError) as error:
         raise _invalid(path, f"view {body.get('name')!s:.64}") from error
 

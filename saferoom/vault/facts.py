@@ -9,7 +9,7 @@ taken whole, so a crash before that leaves nothing but files that the next start
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +83,16 @@ class FactStore:
         numbers = [batch.number for batch in self.manifest.batches]
         return Intake(self, source, table, max(numbers, default=0) + 1)
 
-    def read(self, table: Table, bucket: int) -> pa.Table:
-        """Decrypt all rows of one bucket of one table."""
+    def read(self, table: Table, bucket: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Decrypt all rows of one bucket of one table, of some columns if they are named."""
+        empty = schema_of(table).empty_table()
+        names = empty.column_names if columns is None else list(columns)
         parts = [
-            self._read_part(part)
+            self._read_part(part, names)
             for part in self.manifest.parts
             if (part.table, part.bucket) == (table.name, bucket)
         ]
-        return pa.concat_tables([schema_of(table).empty_table(), *parts])
+        return pa.concat_tables([empty.select(names), *parts])
 
     def split(self, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         """Divide rows by their enterprises' buckets."""
@@ -127,12 +129,13 @@ class FactStore:
         for part in parts:
             (self._folder / part.file).unlink(missing_ok=True)
 
-    def _read_part(self, part: Part) -> pa.Table:
+    def _read_part(self, part: Part, columns: list[str]) -> pa.Table:
         opened = pe.create_decryption_properties(
             self._keys.bucket_key(part.bucket), aad_prefix=part.file.encode()
         )
         try:
-            return pq.ParquetFile(self._folder / part.file, decryption_properties=opened).read()
+            file = pq.ParquetFile(self._folder / part.file, decryption_properties=opened)
+            return file.read(columns).select(columns)
         except (OSError, pa.ArrowException) as error:
             raise Tampered("CONTENT_CHANGED", "a part of the facts") from error
 

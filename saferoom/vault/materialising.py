@@ -1,14 +1,18 @@
 """How do facts become one row of features for each enterprise, as of a day?
 
-Bucket by bucket, so memory holds a sixteenth at most. DuckDB sees Arrow tables in memory
-and nothing else: no files, no extensions, no spilling, its configuration locked; one
-thread, so that sums are added in one order and the same facts give the same bits.
+Bucket by bucket, two side by side, so memory holds a few sixteenths at most. DuckDB sees
+Arrow tables in memory and nothing else: no files, no extensions, no spilling, its
+configuration locked; one thread for each bucket, so that sums are added in one order and
+the same facts give the same bits. Each table is read and queried once for all features,
+and only the columns that they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -16,14 +20,45 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 from numpy.typing import NDArray
 
+from saferoom.core.facts import Table
 from saferoom.core.moment import end_of_local_day
-from saferoom.vault.compiler import compile_table, value_if_absent
+from saferoom.vault.combining import combine
+from saferoom.vault.compiler import RULE_COLUMNS, compile_table
 from saferoom.vault.declarations import Declarations
 from saferoom.vault.facts import FactStore
-from saferoom.vault.formula import Formula
-from saferoom.vault.segments import Rows
+from saferoom.vault.formula import Aggregate, aggregates, columns_of
+from saferoom.vault.segments import Floats, Rows
 
-MEMORY = "1GB"
+MEMORY = "2GB"
+SIDE_BY_SIDE = 2
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of one table: the figures in the order of the query's columns."""
+
+    table: Table
+    aggregates: tuple[Aggregate, ...]
+    text: str
+
+    @property
+    def columns(self) -> list[str]:
+        """Name the columns that must be read."""
+        own = {name for one in self.aggregates for name in columns_of(one)}
+        return [*RULE_COLUMNS, *sorted(own - set(RULE_COLUMNS))]
+
+
+def plan(declared: Declarations) -> dict[str, Query]:
+    """Write one query for each table; a figure that several features share is computed once."""
+    wanted: dict[str, dict[Aggregate, None]] = {}  # a dict keeps its order
+    for view in declared.views.views:
+        for one in aggregates(declared.formulas[view.name]):
+            wanted.setdefault(one.table, {})[one] = None
+    return {name: _query(declared.tables[name], tuple(ones)) for name, ones in wanted.items()}
+
+
+def _query(table: Table, ones: tuple[Aggregate, ...]) -> Query:
+    return Query(table, ones, compile_table(table, ones))
 
 
 @contextmanager
@@ -40,60 +75,76 @@ def open_engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield engine
 
 
-def compute_bucket(store: FactStore, declared: Declarations, bucket: int, as_of: date) -> Rows:
-    """Compute all views of one bucket's enterprises."""
-    results = {}
-    with open_engine() as engine:
-        for name, views in views_by_table(declared).items():
-            facts = store.read(declared.tables[name], bucket)
-            if facts.num_rows > 0:
-                results[name] = query(engine, facts, views, as_of)
-    return assemble(results, declared)
-
-
-def views_by_table(declared: Declarations) -> dict[str, dict[str, Formula]]:
-    """Group the views by the table that they read."""
-    tables: dict[str, dict[str, Formula]] = {}
-    for view in declared.views.views:
-        tables.setdefault(view.table, {})[view.name] = declared.formulas[view.name]
-    return tables
-
-
-def query(
-    engine: duckdb.DuckDBPyConnection,
-    facts: pa.Table,
-    views: Mapping[str, Formula],
-    as_of: date,
-) -> pa.Table:
-    """Compute the views of one table, a row per enterprise."""
+def run(engine: duckdb.DuckDBPyConnection, query: Query, facts: pa.Table, as_of: date) -> pa.Table:
+    """Compute the figures of one table, a row per enterprise."""
     engine.register("facts", facts)
     try:
         known = int(end_of_local_day(as_of).timestamp())
         parameters = {"as_of": as_of, "known": known}
-        return engine.sql(compile_table(views), params=parameters).to_arrow_table()
+        return engine.sql(query.text, params=parameters).to_arrow_table()
     finally:
         engine.unregister("facts")
 
 
-def assemble(results: Mapping[str, pa.Table], declared: Declarations) -> Rows:
-    """Put the tables' results side by side, in the order of the views."""
-    codes = sorted({code for table in results.values() for code in table["uscc"].to_pylist()})
-    names = declared.views.names()
-    absent = [value_if_absent(declared.formulas[name]) for name in names]
-    matrix = np.tile(np.array(absent), (len(codes), 1))
+def compute_bucket(store: FactStore, declared: Declarations, bucket: int, as_of: date) -> Rows:
+    """Compute all views of one bucket's enterprises."""
+    results, queries = {}, plan(declared)
+    brought = {part.table for part in store.manifest.parts}
+    with open_engine() as engine:
+        for name, query in queries.items():
+            facts = store.read(query.table, bucket, query.columns)
+            if facts.num_rows > 0:
+                results[name] = run(engine, query, facts, as_of)
+    return assemble(results, queries, declared, as_of, brought)
+
+
+@contextmanager
+def computing(
+    store: FactStore, declared: Declarations, as_of: date, buckets: int
+) -> Iterator[Callable[[int], Rows]]:
+    """Compute buckets ahead of whoever asks for each of them once, in order."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "bucket") as threads:
+        ahead: dict[int, Future[Rows]] = {}
+
+        def compute(bucket: int) -> Rows:
+            for number in range(bucket, min(bucket + SIDE_BY_SIDE, buckets)):
+                if number not in ahead:
+                    ahead[number] = threads.submit(compute_bucket, store, declared, number, as_of)
+            return ahead.pop(bucket).result()
+
+        try:
+            yield compute
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def assemble(
+    results: Mapping[str, pa.Table],
+    queries: Mapping[str, Query],
+    declared: Declarations,
+    as_of: date,
+    brought: set[str],
+) -> Rows:
+    """Put the tables' figures side by side and combine them, in the order of the views."""
+    listed = {name: np.array(found["uscc"].to_pylist(), str) for name, found in results.items()}
+    codes = np.unique(np.concatenate([np.array([], str), *listed.values()]))
     disputed = np.zeros(len(codes), np.bool_)
-    place = {code: number for number, code in enumerate(codes)}
-    for table in results.values():
-        rows = np.array([place[code] for code in table["uscc"].to_pylist()], np.int64)
-        disputed[rows] |= _column(table, "disputed").astype(np.bool_)
-        for number, name in enumerate(names):
-            if name in table.column_names:
-                matrix[rows, number] = _column(table, name)
-    return Rows(codes, disputed, matrix)
+    figures: dict[Aggregate, Floats] = {}
+    for name, query in queries.items():
+        for one in query.aggregates:
+            zero = one.zero_if_empty and name in brought
+            figures[one] = np.full(len(codes), 0.0 if zero else np.nan)
+        if name in results:
+            rows = np.searchsorted(codes, listed[name])
+            disputed[rows] |= _column(results[name], "disputed").astype(np.bool_)
+            for number, one in enumerate(query.aggregates):
+                figures[one][rows] = _column(results[name], f"a{number}")
+    matrix = np.empty((len(codes), len(declared.views.views)))
+    for number, view in enumerate(declared.views.views):
+        matrix[:, number] = combine(declared.formulas[view.name], figures, as_of)
+    return Rows(codes.tolist(), disputed, matrix)
 
 
 def _column(table: pa.Table, name: str) -> NDArray[np.float64]:
     """Return a column with NaN for what is missing."""
-    column = table[name].cast(pa.float64())
-    values = column.to_numpy()
-    return np.asarray(values, np.float64)
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)

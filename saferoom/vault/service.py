@@ -30,14 +30,13 @@ from saferoom.vault.evaluating import Evaluator
 from saferoom.vault.facts import FactStore
 from saferoom.vault.home import VaultHome, read_genesis
 from saferoom.vault.ingestion import Ingestion
-from saferoom.vault.keys import Keys, RandomBytes
-from saferoom.vault.materialising import compute_bucket
+from saferoom.vault.keys import BUCKETS, Keys, RandomBytes
+from saferoom.vault.materialising import computing
 from saferoom.vault.memory import Memory
 from saferoom.vault.models import Models
 from saferoom.vault.orders import Orders
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
-from saferoom.vault.segments import Rows
 from saferoom.vault.snapshots import Snapshot, SnapshotStore
 from saferoom.vault.tickets import Tickets
 
@@ -167,13 +166,11 @@ class Service:
             if not roster.approved(views.digest):
                 raise Refusal("VIEW_UNAPPROVED")
 
-        def compute(bucket: int) -> Rows:
-            return compute_bucket(self._facts, self._declared, bucket, day)
-
         with self._stewards_turn():
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
-            made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
+            with computing(self._facts, self._declared, day, BUCKETS) as compute:
+                made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
             return self._orders.finish(statement.digest, describe_snapshot(made), now)
 
     @contextmanager

@@ -21,6 +21,7 @@ from saferoom.vault.keys import BUCKETS, Keys, create_keys
 from saferoom.vault.materialising import compute_bucket
 
 ROOT = Path(__file__).parents[2]
+VIEWS = read_declarations(ROOT).views.names()
 PLAN = Plan(400, date(2026, 9, 30))
 # Share of firms for which the clean sample and the dirty sources may differ: of 24 monthly
 # rows one is mistyped for 12 % of the firms; disputes and cleared arrears add a little.
@@ -53,7 +54,7 @@ def vault_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray
 def test_feature_is_the_same_on_both_sides(vault_rows: dict[str, np.ndarray], feature: str) -> None:
     (chunk,) = PLAN.chunks()
     ours = room_features(draw_world(chunk))[feature]
-    place = ROOM_FEATURES.index(feature)
+    place = VIEWS.index(feature)
     theirs = np.array([vault_rows[check_uscc(str(code))][place] for code in chunk.codes])
     same = np.isclose(ours, theirs, rtol=1e-9, atol=0.01, equal_nan=True)
     tolerated = 1.0 if feature == "reg_age_m" else 0.01  # a day's rounding may move a month

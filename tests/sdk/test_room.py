@@ -58,6 +58,7 @@ VIEW: dict[str, Json] = {
     "level": "L1",
     "feature_type": "count",
     "table": "registry",
+    "also": [],
     "formula": "age",
     "title_zh": "成立月数",
     "title_en": "Months since registration",

@@ -1,10 +1,10 @@
 """What would a modeller compute from all this?
 
-`room_features` are the room's views (`policies/features/*.toml`) over the published,
-undisputed part of the economy, under the catalogue's names: the synthetic sample that a
-bank trains on before it ever meets a real row. `public_features` adds the sources that
-connect later (social insurance, courts, penalties …): the whole public side of the
-calibration study. `bank_features` is the bank's own side.
+`room_features` are nine of the room's views (`policies/features/*.toml`), of the three
+sources that the demo connects, over the published, undisputed part of the economy and under
+the catalogue's names: the synthetic sample that a bank trains on before it meets a real row.
+`public_features` adds the sources that connect later (social insurance, courts, penalties
+…): the whole public side of the calibration study. `bank_features` is the bank's own side.
 """
 
 from __future__ import annotations
