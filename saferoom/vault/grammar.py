@@ -125,10 +125,14 @@ class Reader:
 
 
 class Columns:
-    """One table's columns, by type."""
+    """One table's own columns, by type.
+
+    The common ones are not among them: who, when known and in which state a record is are
+    the as-of rule's affair, and no feature's.
+    """
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self._types = {column.name: column.type for column in table.columns}
 
     def cell(self, fields: Mapping[str, Json], *, day: bool) -> Cell:
         """Read what is taken from a row."""
@@ -183,10 +187,9 @@ class Columns:
         return Condition(str(column), str(test), than or value, other=than is not None)
 
     def _type(self, name: str | None) -> CellType:
-        column = self._table.column(name) if name is not None else None
-        if column is None:
+        if name not in self._types:
             raise invalid()
-        return column.type
+        return self._types[name]
 
 
 def _window(fields: Mapping[str, Json]) -> Window:
