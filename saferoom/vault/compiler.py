@@ -80,12 +80,11 @@ def _aggregate(one: Aggregate) -> str:  # noqa: PLR0911  # one per operator
             bit = f"CAST(1 AS BIGINT) << (greatest({first}, least({last}, ago)) - {first})"
             marks = f"coalesce(bit_or({bit}) FILTER (WHERE {rows}), 0)"
             return _unless_empty(meant, "NULL", marks)
-        case "sum" if one.where:
-            total = f"sum({value}) FILTER (WHERE {rows})"
-            none = f"CASE WHEN count(*) FILTER (WHERE {rows}) = 0 THEN 0 ELSE {total} END"
-            return _unless_empty(meant, empty, none)
         case "sum":
-            return f"coalesce(sum({value}) FILTER (WHERE {rows}), {empty})"
+            total = f"sum({value}) FILTER (WHERE {rows})"
+            if one.where:  # rows are known, and none is of this kind
+                total = f"CASE WHEN count(*) FILTER (WHERE {rows}) = 0 THEN 0 ELSE {total} END"
+            return _unless_empty(meant, empty, total)
         case "last":
             return f"last({value} ORDER BY {_ORDER}) FILTER (WHERE {rows})"
         case "last_day":

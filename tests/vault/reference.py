@@ -108,8 +108,9 @@ def cells(frame: Frame, name: str) -> list[float]:
 
 
 def total(frame: Frame, name: str, empty: float = NAN) -> float:
+    """Sum what is known; rows whose every amount is unknown are no zero."""
     found = cells(frame, name)
-    return math.fsum(found) if found else empty
+    return empty if frame.empty else math.fsum(found) if found else NAN
 
 
 def mean(frame: Frame, name: str) -> float:

@@ -146,6 +146,14 @@ def test_no_row_is_zero_only_where_somebody_brought_the_table() -> None:
     assert math.isnan(feature("zero_m12", reg_abn=[listed()], tax_month=[filing(uscc="firm-b")]))
 
 
+def test_a_row_of_an_unknown_amount_is_no_zero() -> None:
+    fine = listed(amount=None, severity="minor")
+    other = listed(uscc="firm-b", amount=None, severity="minor")
+    assert math.isnan(feature("pen_amt24", penalty=[fine]))
+    assert feature("pen_amt24", penalty=[fine, fine | {"record_id": "B2", "amount": 5.0}]) == 5
+    assert feature("pen_amt24", penalty=[other], tax_month=[filing()]) == 0
+
+
 @pytest.mark.parametrize(
     ("as_of", "day", "counted"),
     [
