@@ -181,7 +181,7 @@ def _line(one: dict[str, object]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    for name, many in (("--quick", 10_000), ("--full", 1_000_000)):
+    for name, many in (("--quick", 4_000), ("--full", 1_000_000)):
         size.add_argument(
             name, dest="enterprises", action="store_const", const=many, default=100_000,
             help=f"{many:,} enterprises",
