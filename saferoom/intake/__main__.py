@@ -28,8 +28,9 @@ from saferoom.core.record import check_field
 from saferoom.core.source import SourceManifest, SourceTable, check_source
 from saferoom.crypto.sealing import SealingPublicKey, seal
 from saferoom.errors import BadInput, SaferoomError
-from saferoom.intake.batches import encode
-from saferoom.intake.csv_files import Reading, read_batches
+from saferoom.intake.csv_files import read_csv
+from saferoom.intake.reading import Reading
+from saferoom.intake.rows import RowChecker
 from saferoom.wire import ChannelClosed, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
@@ -117,13 +118,11 @@ def _offer(channel: socket.socket, job: Job, source: SourceTable, name: str, pat
     if receive(channel).header.get("take") is not True:
         return
     reading, table = Reading(), job.tables[source.table]
-    encoding = job.source.encoding
-    for columns in read_batches(
-        path, source=source, table=table, encoding=encoding, now=job.now, reading=reading
-    ):
-        if columns:
-            batch = encode(table.name, table.all_columns, columns)
-            send(channel, {"say": "batch"}, [seal(batch, [job.key], SEAL_AAD, os.urandom)])
+    checker = RowChecker(table, job.now, reading)
+    with path.open("rb") as file:
+        for piece in read_csv(file, source=source, table=table, encoding=job.source.encoding):
+            if (batch := checker.take(piece)) is not None:
+                send(channel, {"say": "batch"}, [seal(batch, [job.key], SEAL_AAD, os.urandom)])
     if file_digest(path) != before:
         raise BadInput("SOURCE_MALFORMED", "a file changed while it was read")
     send(channel, _summary(reading))

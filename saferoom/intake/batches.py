@@ -16,40 +16,28 @@ import numpy as np
 
 from saferoom.canonical import Json, canonical_bytes
 from saferoom.core.facts import CellType, Column
-from saferoom.intake.cells import Value
+from saferoom.intake.columns import DTYPES, Typed, buffers
 
 KIND = "saferoom/batch/1"
-_WIDTHS = {
-    CellType.DAY: "<i4",
-    CellType.MONTH: "<i4",
-    CellType.YEAR: "<i4",
-    CellType.WHOLE: "<i8",
-    CellType.INSTANT: "<i8",
-    CellType.FLAG: "<i1",
-}
 
 
-def encode(table: str, columns: Sequence[Column], values: Sequence[Sequence[Value]]) -> bytes:
-    """Write one batch; `values` holds a sequence per column."""
-    rows = len(values[0])
-    buffers = [_buffer(column.type, cells) for column, cells in zip(columns, values, strict=True)]
+def encode(table: str, columns: Sequence[Column], values: Sequence[Typed]) -> bytes:
+    """Write one batch; `values` holds a column each, text in Arrow's form."""
+    parts = [_buffers(column.type, cells) for column, cells in zip(columns, values, strict=True)]
     described: list[Json] = [
-        {"name": column.name, "type": str(column.type), "bytes": len(buffer)}
-        for column, buffer in zip(columns, buffers, strict=True)
+        {"name": column.name, "type": str(column.type), "bytes": sum(map(len, part))}
+        for column, part in zip(columns, parts, strict=True)
     ]
+    rows = len(values[0])
     header = canonical_bytes({"kind": KIND, "table": table, "rows": rows, "columns": described})
-    return struct.pack("<I", len(header)) + header + b"".join(buffers)
+    body = (buffer for part in parts for buffer in part)
+    return b"".join([struct.pack("<I", len(header)), header, *body])
 
 
-def _buffer(kind: CellType, cells: Sequence[Value]) -> bytes:
-    if kind is CellType.TEXT:
-        texts = [str(cell).encode() if cell is not None else b"" for cell in cells]
-        offsets = np.zeros(len(texts) + 1, "<u4")
-        np.cumsum([len(text) for text in texts], out=offsets[1:])
-        return offsets.tobytes() + b"".join(texts)
-    if kind is CellType.NUMBER:
-        numbers = [np.nan if cell is None else cell for cell in cells]
-        return np.array(numbers, "<f8").tobytes()
-    width = np.dtype(_WIDTHS[kind])
-    empty = -1 if kind is CellType.FLAG else int(np.iinfo(width).min)
-    return np.array([empty if cell is None else cell for cell in cells], width).tobytes()
+def _buffers(kind: CellType, cells: Typed) -> list[bytes]:
+    if isinstance(cells, np.ndarray):
+        return [cells.astype(DTYPES[kind], copy=False).tobytes()]
+    if cells.null_count:
+        cells = cells.fill_null("")
+    offsets, data = buffers(cells)
+    return [offsets.astype("<u4").tobytes(), data.tobytes()]

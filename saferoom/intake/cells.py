@@ -12,7 +12,6 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import date, datetime
-from functools import lru_cache
 
 from saferoom.core.facts import CellType, Column
 from saferoom.core.moment import end_of_local_day, local_day, read_day, read_instant
@@ -30,6 +29,22 @@ _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 _YEAR = re.compile(r"[12][0-9]{3}")
 _EPOCH = date(1970, 1, 1).toordinal()
 _EARLIEST = date(1900, 1, 1)
+# Every reason that a reader names.
+REASONS = (
+    "encoding",
+    "empty",
+    "uscc",
+    "text",
+    "choice",
+    "day",
+    "instant",
+    "month",
+    "year",
+    "number",
+    "range",
+    "flag",
+    "future",
+)
 
 
 class Dirty(Exception):  # a finding, not an error
@@ -42,7 +57,7 @@ class Dirty(Exception):  # a finding, not an error
 
 def reader_for(column: Column, now: datetime) -> Reader:
     """Choose how a column's cells are read, as of the moment of intake."""
-    read = lru_cache(maxsize=200_000)(_value_reader(column, now))
+    read = _value_reader(column, now)
 
     def cell(text: str) -> Value:
         if "\ufffd" in text:

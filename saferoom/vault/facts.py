@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from saferoom.vault.batches import ARROW_TYPES
 from saferoom.vault.durable import sync, write_file
 from saferoom.vault.keys import Keys
 
-FLUSH_ROWS = 400_000
+FLUSH_BYTES = 128 * 2**20  # of rows in memory; as many again may come in while these are written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +99,11 @@ class FactStore:
         """Divide rows by their enterprises' buckets."""
         coded = rows["uscc"].combine_chunks().dictionary_encode()
         by_code = [self._keys.bucket_of(code) for code in coded.dictionary.to_pylist()]
-        buckets = np.array(by_code)[coded.indices.to_numpy()]
-        for bucket in np.unique(buckets):
-            yield int(bucket), rows.filter(pa.array(buckets == bucket))
+        buckets = np.array(by_code, np.uint8)[coded.indices.to_numpy()]
+        rows = rows.take(pa.array(np.argsort(buckets, kind="stable")))
+        found, counts = np.unique(buckets, return_counts=True)
+        for bucket, end, count in zip(found, np.cumsum(counts), counts, strict=True):
+            yield int(bucket), rows.slice(end - count, count)
 
     def write_part(self, part: Part, rows: pa.Table) -> None:
         """Write one encrypted file and make it durable; no manifest names it yet."""
@@ -111,7 +114,15 @@ class FactStore:
             aad_prefix=part.file.encode(),
             store_aad_prefix=False,
         )
-        pq.write_table(rows, path, compression="zstd", encryption_properties=sealed)
+        pq.write_table(
+            rows,
+            path,
+            compression="zstd",
+            compression_level=1,
+            write_statistics=False,
+            use_dictionary=[one.name for one in rows.schema if _repeats(one)],
+            encryption_properties=sealed,
+        )
         sync(path)
         sync(path.parent)
 
@@ -160,17 +171,14 @@ class Intake:
         self._waiting: list[pa.Table] = []
         self._parts: list[Part] = []
         self._rows = self._flushed = 0
+        self._writer = ThreadPoolExecutor(1)  # else nothing comes in while something is written
+        self._writing: Future[None] | None = None
 
     def add(self, rows: pa.Table) -> None:
         """Take a batch of clean rows."""
-        count = rows.num_rows
-        numbers = np.arange(self._rows, self._rows + count, dtype=np.int32)
-        rows = rows.append_column("batch", pa.array(np.full(count, self._number, np.int32)))
-        rows = rows.append_column("row", pa.array(numbers))
-        rows = rows.append_column("source", pa.repeat(pa.scalar(self._source), count))
         self._waiting.append(rows)
-        self._rows += count
-        if self._rows - self._flushed >= FLUSH_ROWS:
+        self._rows += rows.num_rows
+        if sum(some.nbytes for some in self._waiting) >= FLUSH_BYTES:
             self._flush()
 
     def commit(self, counts: Mapping[str, Json], digest: Digest, taken_at: str) -> Batch:
@@ -179,6 +187,8 @@ class Intake:
         quarantined = counts.get("quarantined")
         check_field(type(quarantined) is int, "quarantined")
         self._flush()
+        self._settle()
+        self._writer.shutdown()
         batch = Batch(
             number=self._number,
             source=self._source,
@@ -193,19 +203,38 @@ class Intake:
 
     def abort(self) -> None:
         """Leave nothing of the file."""
+        self._writer.shutdown()
         self._store.discard(tuple(self._parts))
 
     def _flush(self) -> None:
         if not self._waiting:
             return
-        rows = pa.concat_tables(self._waiting)
+        self._settle()
+        rows = pa.concat_tables(self._waiting).combine_chunks()
         self._waiting = []
+        count = rows.num_rows
+        numbers = np.arange(self._flushed, self._flushed + count, dtype=np.int32)
+        rows = rows.append_column("batch", pa.array(np.full(count, self._number, np.int32)))
+        rows = rows.append_column("row", pa.array(numbers))
+        rows = rows.append_column("source", pa.repeat(pa.scalar(self._source), count))
+        self._flushed = self._rows
+        self._writing = self._writer.submit(self._write, rows)
+
+    def _settle(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(self, rows: pa.Table) -> None:
         for bucket, some in self._store.split(rows):
             name = f"{self._table.name}/{self._number:06d}-{len(self._parts):04d}.parquet"
             part = Part(table=self._table.name, bucket=bucket, file=name, rows=some.num_rows)
             self._parts.append(part)
             self._store.write_part(part, some)
-        self._flushed = self._rows
+
+
+def _repeats(column: pa.Field) -> bool:
+    """Say whether a column's values come again and again, so that a dictionary shortens it."""
+    return column.type != pa.float64() and column.name not in {"record_id", "row"}
 
 
 def schema_of(table: Table) -> pa.Schema:

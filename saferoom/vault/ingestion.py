@@ -38,7 +38,7 @@ QUIET_SECONDS = 300.0  # between two messages: the longest silence is a large fi
 GRACE_SECONDS = 5.0
 RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
 LARGEST_HEADER = 2**20
-LARGEST_BATCH = 64 * 2**20  # 20,000 rows; intake is fed by strangers
+LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
 PASSED_ON = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 

@@ -4,53 +4,40 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saferoom.core.facts import CellType, Column
-from saferoom.core.source import Encoding, SourceTable
+from saferoom.core.source import Encoding
 from saferoom.core.views import Level
 from saferoom.errors import BadInput
-from saferoom.intake import csv_files
+from saferoom.intake import lines, reading
 from saferoom.intake.__main__ import find_files, opened, opened_file
 from saferoom.intake.batches import encode
 from saferoom.intake.cells import Dirty, Value, reader_for
-from saferoom.intake.csv_files import Reading, read_batches
+from saferoom.intake.columns import Typed, empty_value
+from saferoom.intake.reading import Reading
 from saferoom.vault.batches import decode
-from saferoom.vault.declarations import content_folder, read_declarations
+from saferoom.vault.declarations import content_folder
 from tests import factories as make
+from tests.intake.taking import DECLARED, Rows, as_rows, source_of, take_csv
 from tests.vault.room import CODES, reg_base, tax_month, write_csv
 
-DECLARED = read_declarations(content_folder())
 TABLE = DECLARED.tables["tax_month"]
 ONE = CODES[0]
 
 
-def source(table: str) -> SourceTable:
-    every = [one for source in DECLARED.sources.values() for one in source.tables]
-    return next(one for one in every if one.table == table)
+def read(path: Path, encoding: Encoding = Encoding.UTF_8) -> tuple[Rows, Reading]:
+    return take_csv(path, source=source_of("tax_month"), table=TABLE, encoding=encoding)
 
 
-def read(path: Path, encoding: Encoding = Encoding.UTF_8) -> tuple[list[list[Value]], Reading]:
-    reading, rows = Reading(), list[list[Value]]()
-    batches = read_batches(
-        path,
-        source=source("tax_month"),
-        table=TABLE,
-        encoding=encoding,
-        now=make.NOW,
-        reading=reading,
-    )
-    for columns in batches:
-        rows += [list(row) for row in zip(*columns, strict=True)]
-    return rows, reading
-
-
-def one_row(tmp_path: Path, **changes: object) -> tuple[list[list[Value]], Reading]:
+def one_row(tmp_path: Path, **changes: object) -> tuple[Rows, Reading]:
     path = tmp_path / "tax_month.csv"
     write_csv(path, [tax_month(ONE, 1, "100.5") | changes])
     return read(path)
@@ -146,17 +133,14 @@ def test_ragged_rows_wait_outside(tmp_path: Path) -> None:
 
 
 def test_gbk_and_utf8_say_the_same(tmp_path: Path) -> None:
-    table, home = DECLARED.tables["reg_base"], source("reg_base")
-    taken: list[list[list[Value]]] = []
+    table, home = DECLARED.tables["reg_base"], source_of("reg_base")
+    taken: list[Rows] = []
     for encoding in Encoding:
         path = tmp_path / f"reg_base-{encoding}.csv"
         write_csv(path, [reg_base(ONE, name="永昌龘商贸")], str(encoding).replace("gbk", "gb18030"))
-        reading = Reading()
-        taken += read_batches(
-            path, source=home, table=table, encoding=encoding, now=make.NOW, reading=reading
-        )
+        taken.append(take_csv(path, source=home, table=table, encoding=encoding)[0])
     assert taken[0] == taken[1]
-    assert ["永昌龘商贸"] in taken[0]
+    assert "永昌龘商贸" in taken[0][0]
 
 
 def test_a_wrong_encoding_never_passes_in_silence(tmp_path: Path) -> None:
@@ -205,13 +189,13 @@ def test_a_file_that_is_not_as_declared_is_refused_whole(
 
 
 def test_findings_are_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "MOST_FINDINGS", 3)
-    monkeypatch.setattr(csv_files, "BATCH_ROWS", 2)
+    monkeypatch.setattr(reading, "MOST_FINDINGS", 3)
+    monkeypatch.setattr(lines, "BLOCK", 200)
     path = tmp_path / "tax_month.csv"
     write_csv(path, [tax_month(ONE, month, "bad") for month in range(1, 9)])
-    rows, reading = read(path)
+    rows, found = read(path)
     assert rows == []
-    assert (len(reading.findings), reading.quarantined) == (3, 8)
+    assert (len(found.findings), found.quarantined) == (3, 8)
 
 
 def test_a_link_out_of_the_folder_is_no_file_of_it(tmp_path: Path) -> None:
@@ -272,6 +256,15 @@ CELLS: dict[CellType, st.SearchStrategy[Value]] = {
 }
 
 
+def typed(columns: Sequence[Column], values: Sequence[Sequence[Value]]) -> list[Typed]:
+    return [
+        pa.array(cells, pa.string())
+        if column.type is CellType.TEXT
+        else np.array([empty_value(column.type) if one is None else one for one in cells])
+        for column, cells in zip(columns, values, strict=True)
+    ]
+
+
 @settings(max_examples=50, deadline=None)
 @given(data=st.data(), rows=st.integers(1, 30))
 def test_a_batch_reads_as_it_was_written(data: st.DataObject, rows: int) -> None:
@@ -279,12 +272,9 @@ def test_a_batch_reads_as_it_was_written(data: st.DataObject, rows: int) -> None
     values = [
         data.draw(st.lists(CELLS[column.type], min_size=rows, max_size=rows)) for column in columns
     ]
-    table = decode(encode("util_month", columns, values), DECLARED.tables["util_month"])
-    for column, cells in zip(columns, values, strict=True):
-        read_back = table[column.name].to_pylist()
-        if column.type is CellType.DAY:
-            read_back = table[column.name].cast("int32").to_pylist()
-        assert read_back == cells
+    table = DECLARED.tables["util_month"]
+    batch = encode("util_month", columns, typed(columns, values))
+    assert as_rows(decode(batch, table), table) == [list(row) for row in zip(*values, strict=True)]
 
 
 @settings(max_examples=150, deadline=None)
@@ -292,7 +282,7 @@ def test_a_batch_reads_as_it_was_written(data: st.DataObject, rows: int) -> None
 def test_a_changed_batch_is_refused_or_reads_as_typed_columns(data: st.DataObject) -> None:
     columns = TABLE.all_columns
     values: list[list[Value]] = [["text"] if c.type is CellType.TEXT else [1] for c in columns]
-    batch = bytearray(encode("tax_month", columns, values))
+    batch = bytearray(encode("tax_month", columns, typed(columns, values)))
     at = data.draw(st.integers(0, len(batch) - 1))
     batch[at] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.sampled_from([len(batch), len(batch) - 1, 3, 0]))
@@ -308,15 +298,8 @@ def test_the_samples_of_all_connectors_are_taken_whole() -> None:
     for name, manifest in DECLARED.sources.items():
         folder = content_folder() / "connectors" / name
         sample = manifest.tables[0]
-        reading = Reading()
-        batches = read_batches(
-            folder / "sample.csv",
-            source=sample,
-            table=DECLARED.tables[sample.table],
-            encoding=manifest.encoding,
-            now=make.NOW,
-            reading=reading,
-        )
-        assert list(batches)
-        assert reading.rows > 0
-        assert reading.quarantined == 0
+        path = folder / "sample.csv"
+        table = DECLARED.tables[sample.table]
+        _, found = take_csv(path, source=sample, table=table, encoding=manifest.encoding)
+        assert found.rows > 0
+        assert found.quarantined == 0
