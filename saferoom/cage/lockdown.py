@@ -5,6 +5,8 @@ capabilities, not dumpable, seccomp. Added where the kernel offers them: user, n
 IPC, UTS and mount namespaces, and landlock with no rules. What each is worth is not
 believed here but shown by `self_test`.
 
+Intake shuts itself in by the same walls, around files that it opened before.
+
 Order matters: namespaces before no_new_privs, the death signal after the namespaces
 (a change of credentials clears it), seccomp last.
 """
@@ -48,6 +50,11 @@ _LANDLOCK_ABIS = (
 def lock_down(channel: int, memory_bytes: int, parent: int, program: bytes) -> dict[str, str]:
     """Lock this process for good; return which protections hold."""
     keep_only(channel)
+    return give_up(memory_bytes, parent, program)
+
+
+def give_up(memory_bytes: int, parent: int, program: bytes) -> dict[str, str]:
+    """Give up everything but what is open; return which protections hold."""
     set_limits(memory_bytes)
     held = {"namespaces": enter_namespaces()}
     drop_capabilities()

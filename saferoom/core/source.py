@@ -17,7 +17,7 @@ from saferoom.core.record import Record, check_field
 from saferoom.errors import BadInput
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_PATTERN = re.compile(r"[A-Za-z0-9_*-]{1,60}\.csv")  # no folders, so nothing outside
+_PATTERN = re.compile(r"[A-Za-z0-9_*-]{1,60}\.(?:csv|parquet)")  # no folders, so nothing outside
 
 
 class Encoding(StrEnum):

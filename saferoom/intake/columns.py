@@ -68,7 +68,9 @@ def is_many(column: Column) -> bool:
 
 
 def check_column(column: Column, cells: pa.Array, read: Reader, encoding: str) -> Checked:
-    """Judge each cell; `cells` holds bytes, plainly or by a dictionary."""
+    """Judge each cell; `cells` holds bytes, plainly or by a dictionary, or typed numbers."""
+    if pa.types.is_floating(cells.type):
+        return _typed_numbers(column, cells)
     if pa.types.is_dictionary(cells.type):
         return _by_dictionary(column, cells, read, encoding)
     if not is_many(column):
@@ -77,6 +79,18 @@ def check_column(column: Column, cells: pa.Array, read: Reader, encoding: str) -
     if accepted.all():
         return Checked(_plain_values(column, cells), np.zeros(len(cells), np.uint8))
     return _mixed(column, cells, accepted, _by_rest(column, cells, accepted, read, encoding))
+
+
+def _typed_numbers(column: Column, cells: pa.Array) -> Checked:
+    """Judge numbers that came as numbers; only an absent one is empty, NaN is dirt."""
+    absent = cells.is_null().to_numpy(zero_copy_only=False)
+    values = cells.to_numpy(zero_copy_only=False).astype(np.float64)
+    codes = np.zeros(len(cells), np.uint8)
+    if column.least is not None:
+        codes[values < column.least] = _CODES["range"]
+    codes[~np.isfinite(values)] = _CODES["number"]
+    codes[absent] = CLEAN if column.optional else _CODES["empty"]
+    return Checked(values, codes)
 
 
 def _by_rest(

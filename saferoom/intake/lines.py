@@ -6,6 +6,7 @@ import re
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saferoom.errors import BadInput
 
@@ -79,7 +80,7 @@ def plain(block: bytes) -> bool:
     """Say whether every reader of CSV must find the same cells, none of them too long.
 
     Lines end alike, none is empty, and quotes stand only around whole cells that hold neither
-    quotes nor line ends.
+    quotes nor commas nor line ends.
     """
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return False
@@ -90,18 +91,19 @@ def plain(block: bytes) -> bool:
     lengths = np.diff(edges)
     if lengths.max() > LONGEST_CELL or lengths.min() <= len(b"\r\n"):
         return False
-    return b'"' not in block or _plainly_quoted(data, edges)
+    return b'"' not in block or _plainly_quoted(data)
 
 
-def _plainly_quoted(data: np.ndarray, edges: np.ndarray) -> bool:
+def _plainly_quoted(data: NDArray[np.uint8]) -> bool:
     quotes = np.flatnonzero(data == _QUOTE)
     if len(quotes) % 2:
         return False
     around = np.concatenate([[_FEED], data, [_FEED]])
     opening, closing = quotes[0::2], quotes[1::2]
-    line = np.searchsorted(edges, quotes)
+    between = np.flatnonzero((data == _COMMA) | (data == _FEED))
+    cell = np.searchsorted(between, quotes)
     return bool(
         np.isin(around[opening], (_COMMA, _FEED)).all()
         and np.isin(around[closing + 2], (_COMMA, _FEED, _RETURN)).all()
-        and (line[0::2] == line[1::2]).all()
+        and (cell[0::2] == cell[1::2]).all()
     )

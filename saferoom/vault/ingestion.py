@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from saferoom.cage import self_test
 from saferoom.canonical import Digest, Json
 from saferoom.core.facts import Table
 from saferoom.core.moment import write_instant
@@ -27,18 +28,20 @@ from saferoom.core.record import check_field
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingKey, unseal
 from saferoom.crypto.signing import hex_bytes
-from saferoom.errors import BadInput
+from saferoom.errors import BadInput, Isolation
 from saferoom.vault.batches import decode
 from saferoom.vault.facts import FactStore, Intake
 from saferoom.wire import Frame, TimedSocket, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
 PROGRAM = (sys.executable, "-I", "-m", "saferoom.intake")
+START_SECONDS = 60.0  # of intake: loading, opening files, putting its walls up
 QUIET_SECONDS = 300.0  # between two messages: the longest silence is a large file's digest
 GRACE_SECONDS = 5.0
 RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
 LARGEST_HEADER = 2**20
 LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 PASSED_ON = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
@@ -91,6 +94,7 @@ class Ingestion:
         with _intake_process() as channel:
             try:
                 send(channel, self._job(source, folder))
+                _check_shut(self._hear(channel, START_SECONDS).header)
                 while (frame := self._hear(channel)).header.get("say") != "done":
                     self._file(channel, source, frame.header, counts)
             except TimeoutError as error:
@@ -101,8 +105,8 @@ class Ingestion:
             raise BadInput("SOURCE_MALFORMED", "a file of the order is missing")
         return counts
 
-    def _hear(self, channel: TimedSocket) -> Frame:
-        channel.arm(min(QUIET_SECONDS, self._ends - time.monotonic()))
+    def _hear(self, channel: TimedSocket, seconds: float | None = None) -> Frame:
+        channel.arm(min(seconds or QUIET_SECONDS, self._ends - time.monotonic()))
         return receive(channel, LARGEST_HEADER, LARGEST_BATCH)
 
     def _job(self, source: SourceManifest, folder: Path) -> dict[str, Json]:
@@ -155,10 +159,23 @@ class Ingestion:
         return decode(unseal(frame.attachments[0], self._key, SEAL_AAD), table)
 
 
+def _check_shut(header: Mapping[str, Json]) -> None:
+    """Let nothing be read by an intake that could still reach anything else."""
+    _check_not_refused(header)
+    effects = header.get("effects")
+    held = isinstance(effects, dict) and self_test.findings(
+        {str(name): str(how) for name, how in effects.items()}
+    )
+    if header.get("say") != "shut" or held != []:
+        raise Isolation("CAGE_BROKEN", "intake")
+
+
 def _check_not_refused(header: Mapping[str, Json]) -> None:
     if header.get("say") != "refused":
         return
     detail = header.get("detail")
+    if header.get("code") in {"CAGE_BROKEN", "PLATFORM"}:
+        raise Isolation("CAGE_BROKEN", "intake")
     known = header.get("code") == "SOURCE_MALFORMED"
     raise BadInput("SOURCE_MALFORMED", detail if known and isinstance(detail, str) else None)
 
@@ -174,7 +191,8 @@ def _intake_process() -> Iterator[TimedSocket]:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ}
+                | ONE_THREAD,
                 cwd="/",
             )
         try:

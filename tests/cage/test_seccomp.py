@@ -119,7 +119,7 @@ def test_other_platforms_are_refused(
 
 
 def test_a_kernel_without_seccomp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    libc = SimpleNamespace(prctl=lambda *_: -1)
+    libc = SimpleNamespace(syscall=lambda *_: -1)
     monkeypatch.setattr(seccomp.ctypes, "CDLL", lambda *_, **__: libc)  # type: ignore[attr-defined]
     with pytest.raises(Isolation, match="seccomp"):
         seccomp.install(build_filter(MACHINES["x86_64"]))

@@ -45,7 +45,7 @@ def test_intake_that_does_not_go_on_is_ended(
     run: Ingestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
     monkeypatch.setattr(ingestion, "PROGRAM", (sys.executable, "-c", HEAR + program))
-    monkeypatch.setattr(ingestion, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(ingestion, "START_SECONDS", 1.0)
     monkeypatch.setattr(ingestion, "GRACE_SECONDS", 0.1)
     with pytest.raises(BadInput, match=words):
         run.run(SOURCE.sources["tax"], tmp_path)

@@ -1,0 +1,31 @@
+"""What does the vault ask intake to do?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from saferoom.canonical import Json
+from saferoom.core.facts import Table
+from saferoom.core.moment import read_instant
+from saferoom.core.record import check_field
+from saferoom.core.source import SourceManifest, check_source
+from saferoom.crypto.sealing import SealingPublicKey
+
+
+class Job:
+    """One source's tables, where they lie, and to whom rows are sealed."""
+
+    def __init__(self, header: Mapping[str, Json]) -> None:
+        check_field(set(header) == {"source", "tables", "folder", "sealing_key", "now"}, "job")
+        self.source = SourceManifest.from_body(header["source"])
+        tables, folder = header["tables"], header["folder"]
+        check_field(isinstance(tables, list) and isinstance(folder, str), "job")
+        assert isinstance(tables, list)
+        read = [Table.from_body(table) for table in tables]
+        self.tables = {table.name: table for table in read}
+        self.folder = Path(str(folder))
+        self.key = SealingPublicKey.from_hex(header["sealing_key"])
+        self.now: datetime = read_instant(header["now"])
+        check_source(self.source, self.tables)
