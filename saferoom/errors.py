@@ -274,6 +274,11 @@ CODES: dict[str, Code] = {
         "The source's data does not match its declaration.",
         "Compare the file with connector.toml and policies/facts.toml.",
     ),
+    "CONNECTION_FILE": Code(
+        BadInput,
+        "The vault's file with the address of this source's database is missing or not private.",
+        "Write the address to HOME/vault/connections/<connector>, owned by the vault, mode 0600.",
+    ),
     "POLICY_INVALID": Code(
         BadInput,
         "The policy files are not valid.",
@@ -393,6 +398,11 @@ CODES: dict[str, Code] = {
         Unavailable,
         "The vault works on this request already, or on as many as it takes at once.",
         "Try again in a few seconds with the same idempotency key; nothing was evaluated.",
+    ),
+    "SOURCE_UNAVAILABLE": Code(
+        Unavailable,
+        "The source's database cannot be reached, or stopped in the middle.",
+        "Try again; what it sent in this run was not kept, and the next one goes on from before.",
     ),
     "CAGE_UNAVAILABLE": Code(
         Unavailable,

@@ -59,7 +59,7 @@ def give_up(memory_bytes: int, parent: int, program: bytes) -> dict[str, str]:
     held = {"namespaces": enter_namespaces()}
     drop_capabilities()
     die_with(parent)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1, "no_new_privs")
+    gain_nothing()
     held["landlock"] = forbid_files()
     seccomp.install(program)
     return held | dict.fromkeys(("rlimits", "no_new_privs", "capabilities", "seccomp"), "on")
@@ -121,6 +121,11 @@ def forbid_files() -> str:
                 os.close(rules)
             return f"on, ABI {known}" if held else "refused by this kernel"
     return "not in this kernel"
+
+
+def gain_nothing() -> None:
+    """No program that is started from here has more rights than this one."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1, "no_new_privs")
 
 
 def _prctl(option: int, value: int, name: str) -> None:

@@ -81,9 +81,11 @@ def _source(path: Path) -> SourceManifest:
     tables: list[Json] = [
         {
             "table": table,
-            "path": body["path"],
+            "path": body.get("path"),
+            "relation": body.get("relation"),
+            "watermark": body.get("watermark", []),
             "headings": [{"column": our, "heading": its} for our, its in body["columns"].items()],
-            "ignore": body["ignore"],
+            "ignore": body.get("ignore", []),
         }
         for table, body in declared.pop("tables").items()
     ]

@@ -58,7 +58,7 @@ def opened_files(folder: Path, tables: tuple[SourceTable, ...]) -> Iterator[list
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with opened(folder) as held, ExitStack() as stack:
-        found = [(source, name) for source in tables for name in find_files(held, source.path)]
+        found = [(source, name) for source in tables for name in find_files(held, str(source.path))]
         if len(found) > MOST_FILES:
             raise BadInput("SOURCE_MALFORMED", f"more than {MOST_FILES} files in the folder")
         yield [

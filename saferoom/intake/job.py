@@ -18,14 +18,16 @@ class Job:
     """One source's tables, where they lie, and to whom rows are sealed."""
 
     def __init__(self, header: Mapping[str, Json]) -> None:
-        check_field(set(header) == {"source", "tables", "folder", "sealing_key", "now"}, "job")
+        names = {"source", "tables", "folder", "address", "sealing_key", "now"}
+        check_field(set(header) == names, "job")
         self.source = SourceManifest.from_body(header["source"])
-        tables, folder = header["tables"], header["folder"]
+        tables, folder, address = header["tables"], header["folder"], header["address"]
         check_field(isinstance(tables, list) and isinstance(folder, str), "job")
+        check_field(self.source.is_database == isinstance(address, str), "job")
         assert isinstance(tables, list)
         read = [Table.from_body(table) for table in tables]
         self.tables = {table.name: table for table in read}
-        self.folder = Path(str(folder))
+        self.folder, self.address = Path(str(folder)), str(address)
         self.key = SealingPublicKey.from_hex(header["sealing_key"])
         self.now: datetime = read_instant(header["now"])
         check_source(self.source, self.tables)

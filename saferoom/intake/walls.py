@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import resource
 
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -29,6 +30,13 @@ def shut(parent: int) -> dict[str, str]:
     program = seccomp.build_filter(machine, _ALSO[os.uname().machine])
     lockdown.give_up(MEMORY, parent, program)
     return self_test.run(parent)
+
+
+def start_nothing() -> None:
+    """Bound memory and gain no rights: what is left to ask of an intake with a database driver."""
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0)):
+        resource.setrlimit(limit, (value, value))
+    lockdown.gain_nothing()
 
 
 def _warm_up() -> None:

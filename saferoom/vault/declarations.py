@@ -29,6 +29,7 @@ _COLUMN: dict[str, Json] = {
     "least": None,
     "one_of": [],
 }
+_NO_PLACE: dict[str, Json] = {"path": None, "relation": None, "watermark": [], "ignore": []}
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _source(path: Path) -> SourceManifest:
         if not isinstance(columns, dict):
             raise _invalid(path, name)
         headings: list[Json] = [{"column": our, "heading": its} for our, its in columns.items()]
-        tables.append({"table": name, "headings": headings, **body})
+        tables.append(_NO_PLACE | {"table": name, "headings": headings, **body})
     document["kind"] = SourceManifest.KIND
     try:
         return SourceManifest.from_body({**document, "tables": tables})

@@ -51,6 +51,7 @@ class Batch(Record):
     rows: int
     quarantined: int
     taken_at: str
+    mark: str | None  # of a database's table: how far it was read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,15 @@ class FactStore:
             (batch.source, batch.table, batch.digest) == (source, table, digest)
             for batch in self.manifest.batches
         )
+
+    def mark(self, source: str, table: str) -> str | None:
+        """Say how far a database's table was read."""
+        batches = [
+            batch
+            for batch in self.manifest.batches
+            if (batch.source, batch.table) == (source, table)
+        ]
+        return max(batches, key=lambda batch: batch.number).mark if batches else None
 
     def begin(self, source: str, table: Table) -> Intake:
         """Start to take one file."""
@@ -181,7 +191,9 @@ class Intake:
         if sum(some.nbytes for some in self._waiting) >= FLUSH_BYTES:
             self._flush()
 
-    def commit(self, counts: Mapping[str, Json], digest: Digest, taken_at: str) -> Batch:
+    def commit(
+        self, counts: Mapping[str, Json], digest: Digest, taken_at: str, mark: str | None = None
+    ) -> Batch:
         """Let the file's rows count, if their number is the one that intake read."""
         check_field(counts.get("rows") == self._rows, "rows")
         quarantined = counts.get("quarantined")
@@ -197,6 +209,7 @@ class Intake:
             rows=self._rows,
             quarantined=int(str(quarantined)),
             taken_at=taken_at,
+            mark=mark,
         )
         self._store.commit(tuple(self._parts), batch)
         return batch

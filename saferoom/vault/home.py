@@ -67,6 +67,11 @@ class VaultHome:
         return self.vault / "genesis.json"
 
     @property
+    def connections(self) -> Path:
+        """Return the folder of files that say where sources' databases are, and let us in."""
+        return self.vault / "connections"
+
+    @property
     def run(self) -> Path:
         """Return the folder of the socket."""
         return self.home / "run"

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from saferoom.cage import self_test
-from saferoom.canonical import Digest, Json
+from saferoom.canonical import Digest, Json, digest
 from saferoom.core.facts import Table
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import OrderedFile
@@ -28,7 +28,7 @@ from saferoom.core.record import check_field
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingKey, unseal
 from saferoom.crypto.signing import hex_bytes
-from saferoom.errors import BadInput, Isolation
+from saferoom.errors import BadInput, Isolation, Unavailable
 from saferoom.vault.batches import decode
 from saferoom.vault.facts import FactStore, Intake
 from saferoom.wire import Frame, TimedSocket, receive, send
@@ -42,6 +42,7 @@ RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
 LARGEST_HEADER = 2**20
 LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_END = {"say", "rows", "quarantined", "reasons", "findings"}
 PASSED_ON = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
@@ -86,17 +87,25 @@ class Ingestion:
         self._awaited: dict[str, Digest] | None = None
 
     def run(
-        self, source: SourceManifest, folder: Path, files: Sequence[OrderedFile] | None = None
+        self,
+        source: SourceManifest,
+        folder: Path,
+        files: Sequence[OrderedFile] | None = None,
+        address: str | None = None,
     ) -> Counts:
-        """Take every file of the source's folder that is new; only these, where some are named."""
+        """Take what is new in the folder (of these files, if some are named) or at the address."""
         counts = Counts()
         self._awaited = None if files is None else {one.name: one.sha256 for one in files}
         with _intake_process() as channel:
             try:
-                send(channel, self._job(source, folder))
-                _check_shut(self._hear(channel, START_SECONDS).header)
+                send(channel, self._job(source, folder, address))
+                if not source.is_database:
+                    _check_shut(self._hear(channel, START_SECONDS).header)
                 while (frame := self._hear(channel)).header.get("say") != "done":
-                    self._file(channel, source, frame.header, counts)
+                    if source.is_database:
+                        self._table(channel, source, frame.header, counts)
+                    else:
+                        self._file(channel, source, frame.header, counts)
             except TimeoutError as error:
                 raise BadInput("SOURCE_MALFORMED", "intake stood still") from error
             except ConnectionError as error:
@@ -109,12 +118,13 @@ class Ingestion:
         channel.arm(min(seconds or QUIET_SECONDS, self._ends - time.monotonic()))
         return receive(channel, LARGEST_HEADER, LARGEST_BATCH)
 
-    def _job(self, source: SourceManifest, folder: Path) -> dict[str, Json]:
+    def _job(self, source: SourceManifest, folder: Path, address: str | None) -> dict[str, Json]:
         tables: list[Json] = [self._tables[one.table].to_body() for one in source.tables]
         return {
             "source": source.to_body(),
             "tables": tables,
             "folder": str(folder),
+            "address": address,
             "sealing_key": self._key.public.raw.hex(),
             "now": write_instant(self._now),
         }
@@ -129,29 +139,57 @@ class Ingestion:
         _check_not_refused(header)
         check_field(header.get("say") == "file", "say")
         table = self._tables[str(header["table"])]
-        digest = Digest(hex_bytes(header["digest"], 32).hex())
-        if self._awaited is not None and self._awaited.pop(str(header["name"]), None) != digest:
+        found = Digest(hex_bytes(header["digest"], 32).hex())
+        if self._awaited is not None and self._awaited.pop(str(header["name"]), None) != found:
             raise BadInput("SOURCE_MALFORMED", "a file that the order does not name so")
-        take = not self._store.has(source.name, table.name, digest)
+        take = not self._store.has(source.name, table.name, found)
         send(channel, {"take": take})
         if not take:
             return
+        with self._taking(source, table) as intake:
+            end = self._batches(channel, table, intake, _END)
+            intake.commit(end, found, write_instant(self._now))
+        counts.add(table.name, end)
+
+    def _table(
+        self,
+        channel: TimedSocket,
+        source: SourceManifest,
+        header: Mapping[str, Json],
+        counts: Counts,
+    ) -> None:
+        """Take what a database's table has beyond the mark; rows and new mark count together."""
+        _check_not_refused(header)
+        check_field(header.get("say") == "table", "say")
+        table = self._tables[str(header["table"])]
+        after = self._store.mark(source.name, table.name)
+        send(channel, {"after": after})
+        with self._taking(source, table) as intake:
+            end = self._batches(channel, table, intake, _END | {"mark"})
+            mark = end["mark"]
+            check_field(mark is None or isinstance(mark, str), "mark")
+            if mark == after:
+                intake.abort()
+            else:
+                intake.commit(end, digest(mark), write_instant(self._now), str(mark))
+        counts.add(table.name, end)
+
+    @contextmanager
+    def _taking(self, source: SourceManifest, table: Table) -> Iterator[Intake]:
         intake = self._store.begin(source.name, table)
         try:
-            end = self._batches(channel, table, intake)
-            intake.commit(end, digest, write_instant(self._now))
+            yield intake
         except BaseException:  # also a shutdown: nothing half-taken stays
             intake.abort()
             raise
-        counts.add(table.name, end)
 
-    def _batches(self, channel: TimedSocket, table: Table, intake: Intake) -> dict[str, Json]:
+    def _batches(
+        self, channel: TimedSocket, table: Table, intake: Intake, names: set[str]
+    ) -> dict[str, Json]:
         while (frame := self._hear(channel)).header.get("say") == "batch":
             intake.add(self._open(frame, table))
         _check_not_refused(frame.header)
-        check_field(
-            set(frame.header) == {"say", "rows", "quarantined", "reasons", "findings"}, "end"
-        )
+        check_field(set(frame.header) == names, "end")
         return frame.header
 
     def _open(self, frame: Frame, table: Table) -> object:
@@ -176,6 +214,8 @@ def _check_not_refused(header: Mapping[str, Json]) -> None:
     detail = header.get("detail")
     if header.get("code") in {"CAGE_BROKEN", "PLATFORM"}:
         raise Isolation("CAGE_BROKEN", "intake")
+    if header.get("code") == "SOURCE_UNAVAILABLE":
+        raise Unavailable("SOURCE_UNAVAILABLE")
     known = header.get("code") == "SOURCE_MALFORMED"
     raise BadInput("SOURCE_MALFORMED", detail if known and isinstance(detail, str) else None)
 

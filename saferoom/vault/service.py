@@ -25,6 +25,7 @@ from saferoom.errors import BadInput, Conflict, Refusal, Unavailable
 from saferoom.vault.answers import answer_for, readers, seal_answer
 from saferoom.vault.authority import Permit, check_score, check_submission
 from saferoom.vault.cages import Cages
+from saferoom.vault.connections import read_address
 from saferoom.vault.declarations import Declarations
 from saferoom.vault.evaluating import Evaluator
 from saferoom.vault.facts import FactStore
@@ -71,6 +72,7 @@ class Service:
         self._declared, self._clock, self._random = declared, clock, random_bytes
         founders = read_genesis(paths.genesis.read_bytes())
         self._sources = sources or paths.home / "sources"  # a folder for each connector
+        self._connections = paths.connections
         self._score_seconds, self._places = score_seconds, Places()
         self._steward = threading.Lock()
         with ExitStack() as opened:
@@ -150,7 +152,8 @@ class Service:
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
             run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now)
-            counts = run.run(source, self._sources / source.name, order.files)
+            address = read_address(self._connections, source.name) if source.is_database else None
+            counts = run.run(source, self._sources / source.name, order.files, address)
             return self._orders.finish(statement.digest, counts.to_body(), now)
 
     def materialise(self, statement: Statement) -> dict[str, Json]:
