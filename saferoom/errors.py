@@ -404,6 +404,11 @@ CODES: dict[str, Code] = {
         "The source's database cannot be reached, or stopped in the middle.",
         "Try again; what it sent in this run was not kept, and the next one goes on from before.",
     ),
+    "VAULT_STORAGE": Code(
+        Unavailable,
+        "The vault could not write to its disk, so nothing of this counts.",
+        "The operator should make room; the next run takes what this one did not.",
+    ),
     "CAGE_UNAVAILABLE": Code(
         Unavailable,
         "No cage could be started, so no model is run.",

@@ -179,8 +179,10 @@ class Ingestion:
         intake = self._store.begin(source.name, table)
         try:
             yield intake
-        except BaseException:  # also a shutdown: nothing half-taken stays
+        except BaseException as error:  # also a shutdown: nothing half-taken stays
             intake.abort()
+            if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+                raise Unavailable("VAULT_STORAGE") from error
             raise
 
     def _batches(
