@@ -70,7 +70,7 @@ class Place:
         return None
 
     def check_whole(self) -> int:
-        """Count rows as a fresh start finds them: what counts is readable, nothing else is there."""
+        """Count rows as a fresh start finds them: what counts can be read, and is all there is."""
         named = {self.facts / part.file for part in self.store.manifest.parts}
         assert set(self.facts.rglob("*.parquet")) == named
         fresh = FactStore(self.facts, self._keys)
@@ -101,13 +101,13 @@ def flood_of_rows(path: Path) -> None:
 
 
 def flood_in_cells(path: Path) -> None:
-    """Write 1.2 GB of zeros in some kilobytes."""
+    """Write 400 MB of zeros in some kilobytes."""
     one = typed([ROWS[0]])
-    zeros = pa.array(["0" * 200_000_000])
+    zeros = pa.array(["0" * 100_000_000])
     place = one.schema.get_field_index("record_id")
     with pq.ParquetWriter(path, one.schema, compression="zstd", use_dictionary=False) as writer:
         wide = one.set_column(place, "record_id", zeros)
-        for _ in range(6):
+        for _ in range(4):
             writer.write_table(wide)
 
 

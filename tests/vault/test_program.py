@@ -215,25 +215,27 @@ def killed_during(
     client.close()
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=[pytest.mark.long])])
 def test_killed_while_it_takes_files_it_loses_and_doubles_nothing(
-    closed: SmallRoom, tmp_path: Path
+    closed: SmallRoom, kills: int
 ) -> None:
     before = len(rows_taken(closed))
     closed.service.close()
     chance = random.Random(2026)
     folder = closed.sources / "tax"
-    for number in range(1, 5):
+    for number in range(kills):  # each time there is something new, and perhaps something left
         rows = [tax_month(code, m, "5") for code in CODES for m in range(25, 60)]
         rows = [row | {"record_id": f"{row['record_id']}-{number}"} for row in rows]
         write_csv(folder / f"tax_month_{number}.csv", rows)
-    for _ in range(5):
-        killed_during(closed, lambda client: client.ingest(closed.ingest_order("tax")), chance, 0.7)
+        closed.now = datetime.now(UTC)
+        killed_during(closed, lambda client: client.ingest(closed.ingest_order("tax")), chance, 2.5)
+    closed.now = datetime.now(UTC)
     with running(closed.home) as client:
         client.ingest(closed.ingest_order("tax"))
         assert client.ingest(closed.ingest_order("tax"))["rows"] == 0
     closed.start()
     taken = rows_taken(closed)
-    assert len(taken) == before + 4 * 8 * 35
+    assert len(taken) == before + kills * 8 * 35
     assert len(set(taken)) == len(taken)
 
 
