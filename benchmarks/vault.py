@@ -15,13 +15,16 @@ import calendar
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +85,8 @@ def measure(enterprises: int) -> Iterator[dict[str, object]]:
     yield figure("ingest, end to end", rate, "rows/s", ROWS_PER_SECOND, more=True)
     yield figure("baseline: Arrow reads the same files on one core", baseline, "rows/s")
     yield figure("ingest, as a share of the baseline", 100 * rate / baseline, "%")
-    yield figure("processor time per row, both processes", 1e6 * told["cpu"] / rows, "µs")
+    for who in ("vault", "intake"):  # they run side by side: the slower one's bounds the rate
+        yield figure(f"processor time per row, {who}", 1e6 * told[f"{who} cpu"] / rows, "µs")
     yield figure("peak memory of the vault", told["vault"], "MiB", MOST_MEMORY)
     yield figure("peak memory of intake", told["intake"], "MiB", MOST_MEMORY)
     yield figure("encrypted, at rest", told["bytes"] / rows, "bytes/row")
@@ -94,23 +98,39 @@ def take_in(folder: Path) -> dict[str, float]:
     sealing = create_keys(folder / "keys", os.urandom)
     (folder / "facts").mkdir()
     store = FactStore(folder / "facts", Keys(folder / "keys", os.urandom))
+    peak, ended = [0.0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(peak, ended))
+    watcher.start()
     rows, started = 0, time.perf_counter()
     for name, (like, table) in SOURCES.items():
         manifest = _manifest(declared, name, like, table)
         run = Ingestion(store, declared.tables, sealing, datetime.now(UTC))
         rows += run.run(manifest, folder / "sources" / name).rows
     seconds = time.perf_counter() - started
+    ended.set()
+    watcher.join()
     own, child = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     return {
         "rows": rows,
         "seconds": seconds,
-        "cpu": own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime,
+        "vault cpu": own.ru_utime + own.ru_stime,
+        "intake cpu": child.ru_utime + child.ru_stime,
         "vault": own.ru_maxrss / 1024,
-        "intake": child.ru_maxrss / 1024,
+        "intake": peak[0],
         "bytes": sum(path.stat().st_size for path in (folder / "facts").rglob("*.parquet")),
     }
+
+
+def _watch(peak: list[float], ended: threading.Event) -> None:
+    """Keep the most memory that intake's processes had; what a parent had counts in no rusage."""
+    while not ended.wait(0.1):
+        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            with suppress(OSError):
+                status = Path(f"/proc/{child}/status").read_text()
+                found = re.search(r"VmHWM:\s+(\d+) kB", status)
+                peak[0] = max(peak[0], int(found[1]) / 1024 if found else 0.0)
 
 
 def read_only(folder: Path) -> float:
