@@ -33,10 +33,12 @@ from saferoom.core.facts import CellType, Column, Table
 from saferoom.demo.economy.calendar import last_days
 from saferoom.demo.economy.codes import enterprise_codes
 from saferoom.vault.declarations import Declarations, content_folder, read_declarations
-from saferoom.vault.facts import FactStore, schema_of
+from saferoom.vault.facts import FactStore
 from saferoom.vault.keys import BUCKETS, Keys, create_keys
 from saferoom.vault.materialising import computing, plan
-from saferoom.vault.snapshots import Snapshot, SnapshotStore
+from saferoom.vault.parts import schema_of
+from saferoom.vault.publication import SnapshotStore
+from saferoom.vault.snapshots import Snapshot
 
 AS_OF = date(2026, 11, 19)
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)

@@ -153,6 +153,11 @@ CODES: dict[str, Code] = {
         "The enterprise has revoked its grant.",
         "Respect the revocation; only a new grant would change it.",
     ),
+    "ERASED": Code(
+        Refusal,
+        "The enterprise's data were erased, and with them the answer.",
+        "Nothing brings it back; the receipt still proves that it was given.",
+    ),
     "AUTH_SCOPE": Code(
         Refusal,
         "The grant does not match this request.",
@@ -192,6 +197,11 @@ CODES: dict[str, Code] = {
         Refusal,
         "The signing key is not enrolled, or it was replaced.",
         "Sign with the key that is enrolled now, or enrol a new one with two operators.",
+    ),
+    "KEY_BACKUP_EXPIRED": Code(
+        Refusal,
+        "This copy of the vault's keys has expired, so that erased data stay unreadable.",
+        "Use a copy that is still in its time, and destroy this one.",
     ),
     "SIGNATURE_INVALID": Code(
         Refusal,
@@ -505,6 +515,11 @@ CODES: dict[str, Code] = {
         "The answer is not what a trusted vault signed for what was asked.",
         "Keep it as evidence and tell the operator; if the room has a new vault, get its new"
         " trust.json by another way than the room's address.",
+    ),
+    "CERTIFICATE_INVALID": Code(
+        Tampered,
+        "The certificate of an erasure does not hold.",
+        "Ask the room for the certificate again, and compare the trust file.",
     ),
     "CONTENT_CHANGED": Code(
         Tampered,

@@ -88,7 +88,7 @@ class Vault(Protocol):
 
 
 class Steward(Protocol):
-    """The vault's verbs for sources."""
+    """The vault's verbs for what rests in it; each does what a signed order says, once."""
 
     def ingest(self, order: Statement) -> Mapping[str, Json]:
         """Read a source by its steward's order; counts of rows taken and quarantined come back."""
@@ -96,6 +96,14 @@ class Steward(Protocol):
 
     def materialise(self, order: Statement) -> Snapshot:
         """Compute all views by an operator's order and publish the snapshot."""
+        ...
+
+    def erase(self, order: Statement) -> Statement:
+        """Make an enterprise unreadable; the vault's certificate comes back."""
+        ...
+
+    def rotate(self, order: Statement) -> Mapping[str, Json]:
+        """Change every key of what rests, while scores go on."""
         ...
 
 

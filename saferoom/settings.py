@@ -62,6 +62,12 @@ class Settings(BaseSettings):
         description="How long the vault evaluates one score request; rows that are left are"
         " `refused`. Shorter than SAFEROOM_VAULT_TIMEOUT_SECONDS.",
     )
+    snapshot_times: str = Field(
+        default="02:00",
+        pattern=r"^([0-2][0-9]:[0-5][0-9](,[0-2][0-9]:[0-5][0-9])*)?$",
+        description="Local times of the day (02:00,14:00) at which the vault publishes a snapshot"
+        " as of the day before, whatever came in; empty: only by an operator's order.",
+    )
     cage_engine: Literal["auto", "native", "portable"] = Field(
         default="auto",
         description="What scores trees in the cage: `native` (LightGBM's library, which needs"

@@ -26,7 +26,13 @@ from saferoom.core.facts import CellType, Column, Table
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
-from saferoom.core.orders import IngestOrder, SnapshotOrder
+from saferoom.core.orders import (
+    EraseOrder,
+    IngestOrder,
+    KeyBackupOrder,
+    RotateOrder,
+    SnapshotOrder,
+)
 from saferoom.core.proposals import PolicyFile, PolicySet, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
@@ -378,6 +384,34 @@ def snapshot_order(**changes: object) -> SnapshotOrder:
         "nonce": nonce("snapshot"),
     }
     return SnapshotOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def erase_order(enterprise: str, **changes: object) -> EraseOrder:
+    """Order an enterprise's erasure, as it does itself."""
+    fields: dict[str, object] = {
+        "enterprise": enterprise,
+        "evidence": None,
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("erase"),
+    }
+    return EraseOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def rotate_order(**changes: object) -> RotateOrder:
+    """Order new keys."""
+    fields: dict[str, object] = {"asked_at": NOW_TEXT, "nonce": nonce("rotate")}
+    return RotateOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def key_backup_order(**changes: object) -> KeyBackupOrder:
+    """Order a copy of the keys for a custodian, for a week."""
+    fields: dict[str, object] = {
+        "custodian": sealing_key("custodian"),
+        "kept_days": 7,
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("backup"),
+    }
+    return KeyBackupOrder(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def suspension(**changes: object) -> Suspension:

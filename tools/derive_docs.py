@@ -170,11 +170,13 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-def walk(name: str, command: object) -> Iterator[tuple[str, TyperCommand]]:
+def walk(name: str, command: object) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     """Yield the commands that do something, in the order of the help."""
     if isinstance(command, TyperCommand):
         yield name, command
     elif isinstance(command, TyperGroup):
+        if command.invoke_without_command:
+            yield name, command
         for part, below in command.commands.items():
             yield from walk(f"{name} {part}", below)
 

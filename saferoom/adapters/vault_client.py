@@ -115,6 +115,30 @@ class VaultClient:
             case _:
                 raise _strange()
 
+    def erase(self, order: Statement) -> Statement:
+        """Make an enterprise unreadable, by its own order or two operators'."""
+        header: dict[str, Json] = {"verb": "erase", "order": order.to_json()}
+        frame = self._call(header, seconds=self._steward_seconds)
+        return Statement.from_json(frame.header.get("certificate"))
+
+    def rotate(self, order: Statement) -> Mapping[str, Json]:
+        """Change every key of what rests, by two operators' order."""
+        header: dict[str, Json] = {"verb": "rotate", "order": order.to_json()}
+        return self._call(header, seconds=self._steward_seconds).header
+
+    def back_up_keys(self, order: Statement) -> bytes:
+        """Have a copy of the keys sealed to a custodian, by two operators' order."""
+        header: dict[str, Json] = {"verb": "back_up_keys", "order": order.to_json()}
+        match self._call(header, seconds=self._steward_seconds).header:
+            case {"backup": str(sealed)}:
+                return bytes.fromhex(sealed)
+            case _:
+                raise _strange()
+
+    def check(self) -> Mapping[str, Json]:
+        """Have every file read, and those named that are not well."""
+        return self._call({"verb": "check"}, seconds=self._steward_seconds).header
+
     def close(self) -> None:
         """Close the connections that wait; those in use are closed by their users."""
         while (channel := self._pooled()) is not None:

@@ -173,6 +173,14 @@ class SnapshotIn(One):
     """An order to publish a snapshot, signed by an operator."""
 
 
+class EraseIn(One):
+    """An order to erase an enterprise, signed by itself or by two operators with evidence."""
+
+
+class RotateIn(One):
+    """An order to change the vault's keys, signed by two operators."""
+
+
 class _Out(BaseModel):
     """What we answer: names are promised, further fields may follow."""
 

@@ -3,7 +3,8 @@
 Built on request from the entry, its proofs and the openings that are still there. The
 bank, the enterprise, operators and auditors may ask; to others it does not exist. Before
 delivery a receipt proves the record and the charge, and holds no answer; nor does it, but
-for the enterprise itself, once the grant, the party or the version has ended.
+for the enterprise itself, once the grant, the party or the version has ended. After an erasure
+nobody's holds one.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def get(room: Room, caller: Caller, release_id: str) -> bytes:
         leaf_proof=room.log.inclusion(entry.leaf_index, size),
         openings=openings.get(_LEAF, {}),
         record=record,
-        answer=release.answer if shown else None,
+        answer=(release.answer or None) if shown else None,  # empty: erased
     )
 
 

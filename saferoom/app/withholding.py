@@ -60,6 +60,8 @@ def withheld(
 
 def _check_not_ended(release: Row[*tuple[object, ...]], ended: set[str]) -> None:
     """Refuse also where a newer grant lives: it does not wake an older release."""
+    if not release.answer:
+        raise Refusal("ERASED")
     if release.grant_digest in ended:
         raise Refusal("AUTH_REVOKED")
 

@@ -14,7 +14,19 @@ from collections.abc import Sequence
 import typer
 
 from saferoom import __version__
-from saferoom.cli import demo, doctor, init, keys, login, policy, serve, vault, verify, worker
+from saferoom.cli import (
+    demo,
+    doctor,
+    init,
+    keys,
+    login,
+    order,
+    policy,
+    serve,
+    vault,
+    verify,
+    worker,
+)
 from saferoom.cli.say import tell_error
 from saferoom.errors import SaferoomError, Unavailable
 
@@ -47,10 +59,11 @@ _ROOM_PACKAGES = frozenset(
 app.command("init")(init.init)
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
-app.command("vault")(vault.vault)
+app.add_typer(vault.app, name="vault")
 app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.add_typer(policy.app, name="policy")
+app.add_typer(order.app, name="order")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

@@ -95,7 +95,8 @@ def _vault(settings: Settings) -> Iterator[Child]:
     engine = ["--cage-engine", settings.cage_engine]
     limits = ["--score-seconds", str(settings.vault_score_seconds)]
     sources = [] if settings.sources is None else ["--sources", str(settings.sources)]
-    words = ["--home", str(settings.home), *content, *sources, *engine, *limits]
+    times = ["--snapshot-times", settings.snapshot_times]
+    words = ["--home", str(settings.home), *content, *sources, *engine, *limits, *times]
     child = Child("saferoom.vault", words)
     child.start()
     try:

@@ -32,11 +32,14 @@ def verify(
     log: Annotated[
         str | None, typer.Option("--log", help="The log's folder or the room's address.")
     ] = None,
+    erasure: Annotated[
+        Path | None, typer.Option("--erasure", help="What the room answered to an erasure.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a receipt against a checkpoint; exit 0 only when all of it holds."""
     try:
-        verified = verifying.verify(receipt, checkpoint, trust, log)
+        verified = verifying.verify(receipt, checkpoint, trust, log, erasure)
     except SaferoomError as error:
         tell_error(error, as_json=as_json)
         raise typer.Exit(1) from error

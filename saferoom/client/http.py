@@ -171,6 +171,14 @@ class RoomClient:
         """Have the vault compute all views as of a day, and publish them."""
         return self._post("/v1/snapshots", order)
 
+    def erase(self, order: Statement) -> Answer:
+        """Have an enterprise's data made unreadable; the vault's certificate comes back."""
+        return self._post("/v1/erasures", order)
+
+    def rotate(self, order: Statement) -> Answer:
+        """Have the vault change its keys; two operators sign."""
+        return self._post("/v1/rotations", order)
+
     # --- how ---
 
     def close(self) -> None:

@@ -22,7 +22,14 @@ from saferoom.core.grant import Grant, Revocation
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.moment import write_instant
-from saferoom.core.orders import IngestOrder, OrderedFile, SnapshotOrder
+from saferoom.core.orders import (
+    EraseOrder,
+    IngestOrder,
+    KeyBackupOrder,
+    OrderedFile,
+    RotateOrder,
+    SnapshotOrder,
+)
 from saferoom.core.proposals import Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
@@ -35,10 +42,13 @@ Signable = (
     Admission
     | Budget
     | Enrolment
+    | EraseOrder
     | Grant
     | IngestOrder
+    | KeyBackupOrder
     | Manifest
     | Revocation
+    | RotateOrder
     | ScoreRequest
     | SnapshotOrder
     | Suspension
@@ -283,6 +293,32 @@ class Author:
     def snapshot_order(self, as_of: str) -> Statement:
         """Have, as an operator, all views computed as of the end of a local day."""
         return self._sign(SnapshotOrder(as_of=as_of, asked_at=self._now(), nonce=self._nonce()))
+
+    def erase_order(self, enterprise: str, evidence: Digest | None = None) -> Statement:
+        """Have one's own data erased; two operators name the paper by which they were asked."""
+        return self._sign(
+            EraseOrder(
+                enterprise=enterprise,
+                evidence=evidence,
+                asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def rotate_order(self) -> Statement:
+        """Have every key of what rests changed; another operator signs too."""
+        return self._sign(RotateOrder(asked_at=self._now(), nonce=self._nonce()))
+
+    def key_backup_order(self, custodian: str, kept_days: int) -> Statement:
+        """Have a copy of the keys sealed to a custodian; another operator signs too."""
+        return self._sign(
+            KeyBackupOrder(
+                custodian=custodian,
+                kept_days=kept_days,
+                asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
 
     def token_request(self, origin: str) -> Statement:
         """Ask one room for a bearer token by showing that the enrolled key is held."""

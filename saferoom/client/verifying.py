@@ -7,12 +7,16 @@ wrong one gives a proof that does not hold.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 
+from saferoom.canonical import parse_object
 from saferoom.client.transport import Transport
+from saferoom.core.erasure import check_certificate
+from saferoom.core.orders import EraseOrder
 from saferoom.core.promise import Kept, check_promise
 from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
 from saferoom.core.trust import Trust
@@ -32,14 +36,37 @@ def verify(
     checkpoint: Place | None = None,
     trust: Place | None = None,
     log: Place | None = None,
+    erasure: Place | None = None,
 ) -> Verified:
     """Check a receipt against the checkpoint that you kept and the keys that you trust.
 
     `trust` defaults to `trust.json` beside the checkpoint; `log` (a folder, or the room's
     address) to the log beside the checkpoint. Without a checkpoint the receipt's own is used.
+    `erasure` holds the order and the certificate that the room answered to it.
     """
-    data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
     trusted = read_trust(checkpoint, trust)
+    verified = _verify(receipt, checkpoint, trusted, log)
+    if erasure is None:
+        return verified
+    link = check_erased(_read(Path(erasure), "the certificate"), verified, trusted)
+    return replace(verified, links=(*verified.links, link))
+
+
+def check_erased(paper: bytes, verified: Verified, trust: Trust) -> str:
+    """Say since when what a receipt proves is no longer reproducible."""
+    body = parse_object(paper)
+    order = Statement.from_json(body.get("order"))
+    certificate = check_certificate(Statement.from_json(body.get("certificate")), trust, order)
+    if EraseOrder.from_body(order.body).enterprise != verified.opened.get("enterprise"):
+        raise Tampered("CERTIFICATE_INVALID", "it is about another enterprise")
+    here, everywhere = certificate.unreadable_here_at, certificate.unreadable_everywhere_from
+    return f"no longer reproducible: erased at {here}, everywhere from {everywhere}"
+
+
+def _verify(
+    receipt: bytes | Place, checkpoint: Place | None, trusted: Trust, log: Place | None
+) -> Verified:
+    data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
     if checkpoint is None:
         return check_receipt(data, trusted)
     text = _read_text(Path(checkpoint))

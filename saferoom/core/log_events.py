@@ -61,6 +61,8 @@ KINDS: dict[str, EventKind] = {
         ("enterprise", "grant", "budget", "charge_mbit", "answer", "source"),
     ),
     "refusal": EventKind((), ("bank", "request"), ("enterprise", "code")),
+    "erased": EventKind((), ("enterprise", "statement", "certificate")),
+    "keys_rotated": EventKind((), ("statement", "voters")),
     "token_issued": EventKind((), ("holder",)),
 }
 

@@ -14,12 +14,14 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from saferoom.errors import Tampered
 
 _HEAD = struct.Struct("<I16s16s")
 _FIRST = bytes(16)
+SYNCED_TOGETHER = 16
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -43,6 +45,13 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sync_all(paths: Sequence[Path]) -> None:
+    """Make many durable, side by side: a disk takes them together."""
+    with ThreadPoolExecutor(SYNCED_TOGETHER) as pool:
+        for _ in pool.map(sync, paths):
+            pass
+
+
 class AppendLog:
     """Records that are never changed."""
 
@@ -53,7 +62,7 @@ class AppendLog:
         self._path = path
         sync(path.parent)
         self._chained, whole = _FIRST, 0
-        for payload in self._frames():
+        for payload in read_frames(self._path):
             self._chained = _chain(self._chained, _check_sum(payload))
             whole += _HEAD.size + len(payload)
         if whole < os.fstat(self._handle).st_size:
@@ -78,27 +87,29 @@ class AppendLog:
 
     def records(self) -> Iterator[bytes]:
         """Read every record from the beginning."""
-        for payload in self._frames():
+        for payload in read_frames(self._path):
             yield from _split(payload)
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._handle)
 
-    def _frames(self) -> Iterator[bytes]:
-        before = _FIRST
-        with self._path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            while (start := file.tell()) + _HEAD.size <= size:
-                length, check, chained = _HEAD.unpack(file.read(_HEAD.size))
-                end = start + _HEAD.size + length
-                payload = file.read(length) if end <= size else b""
-                if end > size or (_check_sum(payload) != check and end == size):
-                    return
-                before = _chain(before, check)
-                if _check_sum(payload) != check or chained != before:
-                    raise Tampered("CONTENT_CHANGED", "a journal of the vault")
-                yield payload
+
+def read_frames(path: Path) -> Iterator[bytes]:
+    """Read every whole frame of a log, and change nothing."""
+    before = _FIRST
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while (start := file.tell()) + _HEAD.size <= size:
+            length, check, chained = _HEAD.unpack(file.read(_HEAD.size))
+            end = start + _HEAD.size + length
+            payload = file.read(length) if end <= size else b""
+            if end > size or (_check_sum(payload) != check and end == size):
+                return
+            before = _chain(before, check)
+            if _check_sum(payload) != check or chained != before:
+                raise Tampered("CONTENT_CHANGED", "a journal of the vault")
+            yield payload
 
 
 def _check_sum(payload: bytes) -> bytes:

@@ -1,17 +1,17 @@
 """Where do raw facts rest, and when do new ones count?
 
 Encrypted Parquet (modular encryption, AES-GCM) in hash buckets with a random key each; a
-part's place is its additional data, so moving or renaming a part is noticed. Parts are only
-added. `manifest.json` alone says which parts exist: it is replaced when a source's file was
-taken whole, so a crash before that leaves nothing but files that the next start removes.
+part's place is its additional data, so moving or renaming a part is noticed. A part is never
+changed: it is added, or others take its place (`upkeep.py`). `manifest.json` alone says which
+parts exist: it is replaced when a source's file was taken whole, so a crash before that leaves
+nothing but files, and keys of files, that the next start removes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,58 +19,36 @@ import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pyarrow.parquet.encryption as pe  # type: ignore[import-untyped]
 
-from saferoom.canonical import Digest, Json, canonical_bytes, parse_object
+from saferoom.canonical import Digest, Json, canonical_bytes
 from saferoom.core.facts import Table
-from saferoom.core.record import Record, check_field
+from saferoom.core.record import check_field
 from saferoom.errors import Tampered
-from saferoom.vault.batches import ARROW_TYPES
-from saferoom.vault.durable import sync, write_file
+from saferoom.vault.durable import sync_all, write_file
 from saferoom.vault.keys import Keys
+from saferoom.vault.parts import (
+    KEYS,
+    Batch,
+    FactsManifest,
+    Part,
+    Renewal,
+    read_manifest,
+    schema_of,
+)
+from saferoom.vault.tombstones import Tombstones
 
 FLUSH_BYTES = 128 * 2**20  # of rows in memory; as many again may come in while these are written
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part(Record):
-    """One encrypted file of one bucket of one table."""
-
-    table: str
-    bucket: int
-    file: str
-    rows: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch(Record):
-    """One file of a source that was taken whole; it is never taken again."""
-
-    number: int
-    source: str
-    table: str
-    digest: Digest
-    rows: int
-    quarantined: int
-    taken_at: str
-    mark: str | None  # of a database's table: how far it was read
-
-
-@dataclass(frozen=True, kw_only=True)
-class FactsManifest(Record):
-    """What the folder holds."""
-
-    KIND = "saferoom/facts-manifest/1"
-    parts: tuple[Part, ...]
-    batches: tuple[Batch, ...]
 
 
 class FactStore:
     """The folder of facts; one writer at a time."""
 
-    def __init__(self, folder: Path, keys: Keys) -> None:
+    def __init__(self, folder: Path, keys: Keys, tombstones: Tombstones | None = None) -> None:
         """Open, and clear away what no manifest names."""
-        self._folder, self._keys = folder, keys
+        self._folder, self.keys = folder, keys
+        self._tombstones = tombstones or Tombstones(keys)
         self._lock = threading.Lock()
-        self.manifest = self._read()
+        self.manifest = read_manifest(folder / "manifest.json")
+        keys.add(self.manifest.key_names() if not keys.names(KEYS) else ())
         self._clear()
 
     def has(self, source: str, table: str, digest: str) -> bool:
@@ -99,16 +77,17 @@ class FactStore:
         empty = schema_of(table).empty_table()
         names = empty.column_names if columns is None else list(columns)
         parts = [
-            self._read_part(part, names)
+            self.read_part(part, names)
             for part in self.manifest.parts
             if (part.table, part.bucket) == (table.name, bucket)
         ]
         return pa.concat_tables([empty.select(names), *parts])
 
     def split(self, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-        """Divide rows by their enterprises' buckets."""
+        """Divide rows by their enterprises' buckets; what was erased does not come back."""
+        rows = self._tombstones.spare(rows)
         coded = rows["uscc"].combine_chunks().dictionary_encode()
-        by_code = [self._keys.bucket_of(code) for code in coded.dictionary.to_pylist()]
+        by_code = [self.keys.bucket_of(code) for code in coded.dictionary.to_pylist()]
         buckets = np.array(by_code, np.uint8)[coded.indices.to_numpy()]
         rows = rows.take(pa.array(np.argsort(buckets, kind="stable")))
         found, counts = np.unique(buckets, return_counts=True)
@@ -117,10 +96,20 @@ class FactStore:
 
     def write_part(self, part: Part, rows: pa.Table) -> None:
         """Write one encrypted file and make it durable; no manifest names it yet."""
+        self.write_under(self.manifest.key_name(part.place), part, rows)
+        self.sync([part])
+
+    def sync(self, parts: Sequence[Part]) -> None:
+        """Make parts durable."""
+        paths = [self._folder / part.file for part in parts]
+        sync_all([*paths, *{path.parent for path in paths}])
+
+    def write_under(self, key: str, part: Part, rows: pa.Table) -> None:
+        """Write a part under this key, which the manifest that names the part will name too."""
         path = self._folder / part.file
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sealed = pe.create_encryption_properties(
-            self._keys.bucket_key(part.bucket),
+            self.keys.key(key),
             aad_prefix=part.file.encode(),
             store_aad_prefix=False,
         )
@@ -133,44 +122,51 @@ class FactStore:
             use_dictionary=[one.name for one in rows.schema if _repeats(one)],
             encryption_properties=sealed,
         )
-        sync(path)
-        sync(path.parent)
 
     def commit(self, parts: tuple[Part, ...], batch: Batch) -> None:
         """Let parts count, all or none."""
         with self._lock:
-            manifest = FactsManifest(
-                parts=(*self.manifest.parts, *parts), batches=(*self.manifest.batches, batch)
+            self._replace(
+                FactsManifest(
+                    parts=(*self.manifest.parts, *parts),
+                    batches=(*self.manifest.batches, batch),
+                    renewals=self.manifest.renewals,
+                )
             )
-            write_file(self._folder / "manifest.json", canonical_bytes(manifest.to_body()))
-            self.manifest = manifest
+
+    def exchange(
+        self, old: Collection[Part], new: tuple[Part, ...], renewals: tuple[Renewal, ...]
+    ) -> None:
+        """Let new parts count instead of others, all or none; then files and keys go."""
+        gone = {part.file for part in old}
+        with self._lock:
+            left = tuple(part for part in self.manifest.parts if part.file not in gone)
+            self._replace(
+                FactsManifest(parts=(*left, *new), batches=self.manifest.batches, renewals=renewals)
+            )
+        self.discard(tuple(old))
+        self.keys.keep_only(KEYS, self.manifest.key_names())
 
     def discard(self, parts: tuple[Part, ...]) -> None:
         """Remove parts that will never count."""
         for part in parts:
             (self._folder / part.file).unlink(missing_ok=True)
 
-    def _read_part(self, part: Part, columns: list[str]) -> pa.Table:
-        opened = pe.create_decryption_properties(
-            self._keys.bucket_key(part.bucket), aad_prefix=part.file.encode()
-        )
-        try:
-            file = pq.ParquetFile(self._folder / part.file, decryption_properties=opened)
-            return file.read(columns).select(columns)
-        except (OSError, pa.ArrowException) as error:
-            raise Tampered("CONTENT_CHANGED", "a part of the facts") from error
+    def read_part(self, part: Part, columns: list[str] | None = None) -> pa.Table:
+        """Decrypt one part."""
+        rows = read_part(self._folder, self.keys, self.manifest, part, columns)
+        return rows if columns is None else rows.select(columns)
 
-    def _read(self) -> FactsManifest:
-        path = self._folder / "manifest.json"
-        if not path.exists():
-            return FactsManifest(parts=(), batches=())
-        return FactsManifest.from_body(parse_object(path.read_bytes()))
+    def _replace(self, manifest: FactsManifest) -> None:
+        write_file(self._folder / "manifest.json", canonical_bytes(manifest.to_body()))
+        self.manifest = manifest
 
     def _clear(self) -> None:
         named = {self._folder / part.file for part in self.manifest.parts}
         for path in self._folder.glob("*/*.parquet"):
             if path not in named:
                 path.unlink()
+        self.keys.keep_only(KEYS, self.manifest.key_names())
 
 
 class Intake:
@@ -211,7 +207,9 @@ class Intake:
             taken_at=taken_at,
             mark=mark,
         )
-        self._store.commit(tuple(self._parts), batch)
+        # From here on a fault may come after the manifest names them: the next start decides.
+        parts, self._parts = tuple(self._parts), []
+        self._store.commit(parts, batch)
         return batch
 
     def abort(self) -> None:
@@ -250,7 +248,18 @@ def _repeats(column: pa.Field) -> bool:
     return column.type != pa.float64() and column.name not in {"record_id", "row"}
 
 
-def schema_of(table: Table) -> pa.Schema:
-    """Name the columns of a table as they rest."""
-    own = [(column.name, ARROW_TYPES[column.type]) for column in table.all_columns]
-    return pa.schema([*own, ("batch", pa.int32()), ("row", pa.int32()), ("source", pa.string())])
+def read_part(
+    folder: Path,
+    keys: Keys,
+    manifest: FactsManifest,
+    part: Part,
+    columns: list[str] | None = None,
+) -> pa.Table:
+    """Decrypt one part; one that was changed, moved or removed is noticed."""
+    opened = pe.create_decryption_properties(
+        keys.key(manifest.key_name(part.place)), aad_prefix=part.file.encode()
+    )
+    try:
+        return pq.ParquetFile(folder / part.file, decryption_properties=opened).read(columns)
+    except (OSError, pa.ArrowException) as error:
+        raise Tampered("CONTENT_CHANGED", "a part of the facts") from error

@@ -13,11 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 from saferoom.canonical import Digest, Json, canonical_bytes, parse_object
-from saferoom.core.moment import FRESH, read_instant, write_instant
+from saferoom.core.enrolment import SOON
+from saferoom.core.moment import read_instant, write_instant
 from saferoom.errors import Tampered
 from saferoom.vault.durable import AppendLog
 
-KEPT = 3 * FRESH  # longer than an order that was obeyed can be fresh
+KEPT = 2 * SOON  # longer than an order that was obeyed can be fresh
 
 
 @dataclass(frozen=True)

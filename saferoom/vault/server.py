@@ -55,8 +55,12 @@ class Server:
             "recall": self._recall,
             "check_model": self._check_model,
             "score": self._score,
-            "ingest": self._ingest,
-            "materialise": self._materialise,
+            "ingest": self._by_order(service.ingest),
+            "materialise": self._by_order(lambda order: {"snapshot": service.materialise(order)}),
+            "erase": self._by_order(service.erase),
+            "rotate": self._by_order(service.rotate),
+            "back_up_keys": self._by_order(service.back_up_keys),
+            "check": self._check,
         }
         self._lock = threading.Lock()
         self._channels: dict[TimedSocket, threading.Thread] = {}
@@ -192,14 +196,19 @@ class Server:
             "answers": enterprises,
         }, list(scored.answers.values())
 
-    def _ingest(self, frame: Frame) -> Reply:
-        _check_parts(frame, {"order"})
-        return self._service.ingest(Statement.from_json(frame.header["order"])), []
+    def _check(self, frame: Frame) -> Reply:
+        _check_parts(frame, set())
+        return self._service.check(), []
 
-    def _materialise(self, frame: Frame) -> Reply:
-        _check_parts(frame, {"order"})
-        order = Statement.from_json(frame.header["order"])
-        return {"snapshot": self._service.materialise(order)}, []
+    @staticmethod
+    def _by_order(obey: Callable[[Statement], dict[str, Json]]) -> Callable[[Frame], Reply]:
+        """Hear a verb that a signed order asks for."""
+
+        def hear(frame: Frame) -> Reply:
+            _check_parts(frame, {"order"})
+            return obey(Statement.from_json(frame.header["order"])), []
+
+        return hear
 
 
 def _speaks(channel: TimedSocket) -> bool:

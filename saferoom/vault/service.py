@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from saferoom.cage.host import Cage, Shape
 from saferoom.canonical import Digest, Json
 from saferoom.core.admission import PartyKind, check_active
 from saferoom.core.manifest import Manifest
-from saferoom.core.moment import local_day, read_day
-from saferoom.core.orders import IngestOrder, check_ingest_order, check_snapshot_order
+from saferoom.core.moment import local_day, read_day, read_instant
+from saferoom.core.orders import (
+    IngestOrder,
+    check_erase_order,
+    check_ingest_order,
+    check_key_backup_order,
+    check_rotate_order,
+    check_snapshot_order,
+)
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
-from saferoom.errors import BadInput, Conflict, Refusal, Unavailable
+from saferoom.errors import BadInput, Conflict, Refusal, SaferoomError, Unavailable
 from saferoom.vault.answers import answer_for, readers, seal_answer
 from saferoom.vault.authority import Permit, check_score, check_submission
 from saferoom.vault.cages import Cages
+from saferoom.vault.checking import check_home
 from saferoom.vault.connections import read_address
+from saferoom.vault.custody import Custody
 from saferoom.vault.declarations import Declarations
+from saferoom.vault.erasures import Erasures
 from saferoom.vault.evaluating import Evaluator
 from saferoom.vault.facts import FactStore
 from saferoom.vault.home import VaultHome, read_genesis
@@ -38,11 +48,15 @@ from saferoom.vault.models import Models
 from saferoom.vault.orders import Orders
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
-from saferoom.vault.snapshots import Snapshot, SnapshotStore
+from saferoom.vault.publication import SnapshotStore
+from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
+from saferoom.vault.timetable import BY_ORDER, Timetable
+from saferoom.vault.tombstones import Tombstones
 
 Clock = Callable[[], datetime]
 SCORE_SECONDS = 60.0  # of evaluation, for one request
+OWN_WORK_SECONDS = 600.0  # for which an order waits: a snapshot by the timetable is the longest
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,7 @@ class Service:
         start_cage: Callable[[], Cage],
         sources: Path | None = None,
         score_seconds: float = SCORE_SECONDS,
+        timetable: Timetable = BY_ORDER,
     ) -> None:
         """Open everything; a cage that does not hold stops this first."""
         self._declared, self._clock, self._random = declared, clock, random_bytes
@@ -74,12 +89,17 @@ class Service:
         self._sources = sources or paths.home / "sources"  # a folder for each connector
         self._connections = paths.connections
         self._score_seconds, self._places = score_seconds, Places()
-        self._steward = threading.Lock()
+        self._steward, self._tidying = threading.Lock(), False
+        self._paths, self._timetable = paths, timetable
         with ExitStack() as opened:
             self._cages = Cages(start_cage)
             opened.callback(self._cages.close)
             self._keys = Keys(paths.keys, random_bytes)
-            self._facts = FactStore(paths.facts, self._keys)
+            self._keys.clear()
+            erasures = Erasures(paths.journal / "erasures.log")
+            opened.callback(erasures.close)
+            stones = Tombstones(self._keys, erasures.marks)
+            self._facts = FactStore(paths.facts, self._keys, stones)
             self._snapshots = SnapshotStore(paths.segments, self._keys)
             self._models = Models(paths.models, self._keys.sealing)
             self._memory = Memory(paths.journal / "statements.log", founders)
@@ -88,6 +108,15 @@ class Service:
             opened.callback(self._tickets.close)
             self._orders = Orders(paths.journal / "orders.log", clock())
             opened.callback(self._orders.close)
+            self._custody = Custody(
+                self._keys,
+                self._facts,
+                self._snapshots,
+                self._tickets,
+                erasures,
+                stones,
+                tuple(declared.tables),
+            )
             self._opened = opened.pop_all()
 
     @property
@@ -148,13 +177,14 @@ class Service:
                 raise Refusal("CONTRACT_SCOPE", "tables")
             if not roster.approved(source.digest):
                 raise Refusal("APPROVAL_MISSING", "the source's connector")
-        with self._stewards_turn():
-            if (before := self._orders.done(statement.digest)) is not None:
-                return before
+
+        def take() -> dict[str, Json]:
             run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now)
             address = read_address(self._connections, source.name) if source.is_database else None
-            counts = run.run(source, self._sources / source.name, order.files, address)
-            return self._orders.finish(statement.digest, counts.to_body(), now)
+            folder = self._sources / source.name
+            return run.run(source, folder, order.files, address).to_body()
+
+        return self._obey(statement, now, take)
 
     def materialise(self, statement: Statement) -> dict[str, Json]:
         """Compute, by an operator's order, the approved views, and publish."""
@@ -164,26 +194,89 @@ class Service:
         day = read_day(as_of)
         if day > local_day(now):
             raise BadInput("FIELD_INVALID", "as_of lies in the future")
-        views = self._declared.views
+        self._check_views()
+        return self._obey(statement, now, lambda: describe_snapshot(self._publish(day, now)))
+
+    def erase(self, statement: Statement) -> dict[str, Json]:
+        """Make an enterprise unreadable; the same order gets the same certificate for ever."""
+        certificate = self._custody.certificate(statement.digest)
+        if certificate is None:
+            now = self._clock()
+            with self._memory.roster() as roster:
+                order = check_erase_order(statement, roster.lookup, now)
+            with self._stewards_turn():
+                certificate = self._custody.erase(statement, order.enterprise, now)
+        return {"certificate": certificate.to_json()}
+
+    def rotate(self, statement: Statement) -> dict[str, Json]:
+        """Change every key of what rests, by two operators' order, while scores go on."""
+        now = self._clock()
         with self._memory.roster() as roster:
-            if not roster.approved(views.digest):
+            check_rotate_order(statement, roster.lookup, now)
+        return self._obey(statement, now, lambda: self._custody.rotate(now))
+
+    def back_up_keys(self, statement: Statement) -> dict[str, Json]:
+        """Seal a copy of the keys to a custodian, by two operators' order."""
+        now = self._clock()
+        with self._memory.roster() as roster:
+            order = check_key_backup_order(statement, roster.lookup, now)
+        return self._obey(
+            statement, now, lambda: {"backup": self._custody.back_up(order, now).hex()}
+        )
+
+    def check(self) -> dict[str, Json]:
+        """Read everything that rests, and name the files that are not well."""
+        with self._stewards_turn():
+            return check_home(self._paths, self._declared.tables)
+
+    def keep_house(self) -> None:
+        """Publish what is due by the timetable; else settle what came in."""
+        now = self._clock()
+        with suppress(SaferoomError), self._stewards_turn(tidying=True):
+            last = self._snapshots.current
+            before = None if last is None else read_instant(last.manifest.published_at)
+            day = self._timetable.due(now, before)
+            if day is None:
+                self._custody.tidy()
+                return
+            self._check_views()
+            self._publish(day, now)
+
+    def _check_views(self) -> None:
+        with self._memory.roster() as roster:
+            if not roster.approved(self._declared.views.digest):
                 raise Refusal("VIEW_UNAPPROVED")
 
+    def _publish(self, day: date, now: datetime) -> Snapshot:
+        views = self._declared.views
+
+        names = views.names()
+        with computing(self._facts, self._declared, day, BUCKETS) as compute:
+            return self._snapshots.publish(day.isoformat(), views.digest, names, compute, now)
+
+    def _obey(
+        self, statement: Statement, now: datetime, act: Callable[[], dict[str, Json]]
+    ) -> dict[str, Json]:
+        """Do what an order says, once; the same order again gets what it gave."""
         with self._stewards_turn():
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
-            with computing(self._facts, self._declared, day, BUCKETS) as compute:
-                made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
-            return self._orders.finish(statement.digest, describe_snapshot(made), now)
+            return self._orders.finish(statement.digest, act(), now)
 
     @contextmanager
-    def _stewards_turn(self) -> Iterator[None]:
-        """Let one order be obeyed at a time; the next is told to come back."""
-        if not self._steward.acquire(blocking=False):
+    def _stewards_turn(self, *, tidying: bool = False) -> Iterator[None]:
+        """Let one order be obeyed at a time; the next is told to come back.
+
+        The vault's own work is short and no reason to send anybody away: it is waited for.
+        """
+        seconds = OWN_WORK_SECONDS if self._tidying else 0
+        if not self._steward.acquire(timeout=seconds):
             raise Unavailable("VAULT_BUSY", "another order of a steward or operator")
+        self._tidying = tidying
         try:
             yield
         finally:
+            self._tidying = False
             self._steward.release()
 
     def score(self, request: Statement, grants: Sequence[Statement]) -> Scored:
@@ -195,7 +288,7 @@ class Service:
                 return self._score(permit)
 
     def _score(self, permit: Permit) -> Scored:
-        snapshot = self._snapshots.current
+        erased, snapshot = self._custody.erased, self._snapshots.current
         if snapshot is None:
             raise Unavailable("NOT_READY", "no snapshot")
         if snapshot.manifest.views != permit.manifest.views:
@@ -208,11 +301,13 @@ class Service:
             full = self._tickets.reserve(new, self._clock())
             refusals.update(dict.fromkeys(full, "RATE_CAP"))
             asked = [code for code in new if code not in full]
-            known |= self._evaluate(permit, snapshot, asked)
+            known |= self._evaluate(permit, snapshot, asked, erased)
         answers = {code: known[code] for code in permit.granted if code not in refusals}
         return Scored(snapshot.digest, answers, refusals)
 
-    def _evaluate(self, permit: Permit, snapshot: Snapshot, asked: list[str]) -> dict[str, bytes]:
+    def _evaluate(
+        self, permit: Permit, snapshot: Snapshot, asked: list[str], erased: int
+    ) -> dict[str, bytes]:
         """Evaluate and journal; nothing is returned that is not durable."""
         if not asked:
             return {}
@@ -232,7 +327,8 @@ class Service:
                 for code, outcome in zip(asked, outcomes, strict=True)
             }
             self._recheck(permit)
-            self._tickets.record(permit.ticket, snapshot.digest, answers, self._clock())
+            with self._custody.unmoved(erased):
+                self._tickets.record(permit.ticket, snapshot.digest, answers, self._clock())
         except BaseException:
             if not evaluator.saw_rows:
                 self._tickets.release(asked)

@@ -1,48 +1,70 @@
-"""Which materialisation is the current one, and which row is whose?
+"""What is in a snapshot, and which row is whose?
 
-A snapshot is a folder of segments and a manifest. Its digest covers the as-of day, the
-views, the row count, the digests of the encrypted files and a random nonce: nobody who
-guesses rows can compute it. `current` is replaced last, so a crash leaves the old one. The
-one before stays for whoever reads it still; older folders go, and their keys with them.
+A snapshot is a folder of segments and a manifest. Its digest covers the as-of day, the views,
+the row count, the digests of the encrypted files as they were published and a random nonce:
+nobody who guesses rows can compute it. It names a publication: an erasure takes a row away and
+leaves the digest, for another one would charge everybody else's answers again.
+
+`files` names the segments that are there now, each with its own data key, wrapped by the
+snapshot's, which is in the ring of keys.
 """
 
 from __future__ import annotations
 
-import shutil
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saferoom.canonical import Digest, canonical_bytes, digest_bytes, parse_object
-from saferoom.core.moment import write_instant
-from saferoom.core.record import Record
+from saferoom.canonical import Digest, digest_bytes, parse_object
+from saferoom.core.record import Record, check_field
+from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import Tampered
-from saferoom.vault.durable import sync, write_file
-from saferoom.vault.keys import BUCKETS, Keys
-from saferoom.vault.segments import Floats, Rows, Segment, write_segment
+from saferoom.vault.keys import BUCKETS, WRAPPED, Keys, bucket_of, unwrap
+from saferoom.vault.segments import Floats, Segment
 
-KEPT = 2
+KEYS = "snapshot/"  # what the names of their keys begin with
 
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotManifest(Record):
     """What was published."""
 
-    KIND: ClassVar[str] = "saferoom/snapshot/1"
+    KIND: ClassVar[str] = "saferoom/snapshot/2"
     as_of: str
     views: Digest
     columns: tuple[str, ...]
     enterprises: int
-    segments: tuple[Digest, ...]  # of the encrypted files, by bucket
+    segments: tuple[Digest, ...]  # of the encrypted files, in the order of `files`
     published_at: str
     nonce: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentFile(Record):
+    """One segment, and its key."""
+
+    bucket: int
+    name: str
+    rows: int
+    key: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(0 <= self.bucket < BUCKETS and "/" not in self.name, "a segment's file")
+        hex_bytes(self.key, WRAPPED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotFiles(Record):
+    """The segments that are there; each bucket's in the order of their codes."""
+
+    KIND: ClassVar[str] = "saferoom/snapshot-files/1"
+    renewed: int  # how often the snapshot was given a new key
+    files: tuple[SegmentFile, ...]
 
 
 @dataclass(frozen=True)
@@ -57,116 +79,135 @@ class Found:
 class Snapshot:
     """One published materialisation, open for reading."""
 
-    def __init__(self, folder: Path, keys: Keys, expected: Digest) -> None:
-        """Open every segment."""
-        data = (folder / "manifest.json").read_bytes()
-        if digest_bytes(data) != expected:
-            raise Tampered("CONTENT_CHANGED", "the snapshot's manifest")
-        self.digest, self._keys = expected, keys
-        self.manifest = SnapshotManifest.from_body(parse_object(data))
-        self._segments = [
-            Segment(segment_path(folder, bucket), keys, self.manifest.nonce, bucket)
-            for bucket in range(BUCKETS)
-        ]
+    def __init__(
+        self, folder: Path, keys: Keys, expected: Digest, before: Snapshot | None = None
+    ) -> None:
+        """Open every segment; those that were open before stay so."""
+        self.digest, self.folder, self._keys = expected, folder, keys
+        self.manifest, self.files = read_papers(folder, expected)
+        self._columns = {name: at for at, name in enumerate(self.manifest.columns)}
+        known = {} if before is None else before.by_name
+        self.by_name: dict[str, Segment] = {
+            file.name: known.get(file.name) or self._open(file) for file in self.files.files
+        }
+        self._buckets = [self._gather(bucket) for bucket in range(BUCKETS)]
+
+    @property
+    def key_name(self) -> str:
+        """Name the key by which its files' keys are wrapped."""
+        return key_name(self.manifest.nonce, self.files.renewed)
+
+    def file_key(self, file: SegmentFile) -> bytes:
+        """Unwrap a file's key."""
+        return file_key(self._keys, self.manifest, self.files, file)
 
     def rows(self, enterprises: Sequence[str], columns: Sequence[str]) -> Found:
         """Look up rows; whoever is not there has a row of NaN."""
-        order = [self.manifest.columns.index(name) for name in columns]
-        matrix = np.full((len(enterprises), len(order)), np.nan)
-        present = np.zeros(len(enterprises), np.bool_)
-        disputed = np.zeros(len(enterprises), np.bool_)
-        for number, enterprise in enumerate(enterprises):
-            segment = self._segments[self._keys.bucket_of(enterprise)]
-            row = segment.find(enterprise)
-            if row is not None:
-                matrix[number] = segment.row(row)[order]
-                present[number], disputed[number] = True, segment.disputed(row)
-        return Found(matrix, present, disputed)
+        names = np.array([self._columns[name] for name in columns], np.int64)
+        count = len(enterprises)
+        found = Found(
+            np.full((count, len(names)), np.nan),
+            np.zeros(count, np.bool_),
+            np.zeros(count, np.bool_),
+        )
+        if count == 1:
+            self._fill_one(found, enterprises[0], names)
+            return found
+        buckets = np.array([self._keys.bucket_of(one) for one in enterprises], np.int64)
+        codes = np.array(enterprises, "S18")
+        for bucket in np.unique(buckets):
+            asked = np.flatnonzero(buckets == bucket)
+            self._fill(found, asked, codes[asked], self._buckets[bucket], names)
+        return found
 
-    def __del__(self) -> None:
-        for segment in getattr(self, "_segments", []):
-            segment.close()
+    def place_of(self, enterprise: str) -> tuple[SegmentFile, int] | None:
+        """Find in which of the files an enterprise is, and in which row."""
+        bucket = self._keys.bucket_of(enterprise)
+        for file in self.files.files:
+            if file.bucket == bucket:
+                row = self.by_name[file.name].find(enterprise)
+                if row is not None:
+                    return file, row
+        return None
 
+    def code_of(self, mark: bytes) -> str | None:
+        """Find whose mark this is."""
+        codes = self._buckets[bucket_of(mark)].codes.tolist()
+        return next((c.decode() for c in codes if self._keys.mark_of(c.decode()) == mark), None)
 
-class SnapshotStore:
-    """The folder of snapshots."""
+    def _open(self, file: SegmentFile) -> Segment:
+        return Segment(self.folder / file.name, self.file_key(file), self.manifest.nonce)
 
-    def __init__(self, folder: Path, keys: Keys) -> None:
-        """Open the current snapshot, if there is one, and clear what no one names."""
-        self._folder, self._keys = folder, keys
-        self._lock = threading.Lock()
-        self._kept = self._read_kept()
-        self._clear()
-        self._current = self._open(self._kept[0]) if self._kept else None
+    def _gather(self, bucket: int) -> _Bucket:
+        segments = [self.by_name[one.name] for one in self.files.files if one.bucket == bucket]
+        empty = np.empty(0, "S18")
+        sizes = [len(segment.codes) for segment in segments]
+        codes = np.concatenate([empty, *(segment.codes for segment in segments)])
+        return _Bucket(segments, codes, np.cumsum([0, *sizes]))
 
-    @property
-    def current(self) -> Snapshot | None:
-        """Return what scores are computed from now."""
-        return self._current
+    def _fill_one(self, found: Found, enterprise: str, names: NDArray[np.int64]) -> None:
+        """Do the same for one; a batch's way costs it more than the read."""
+        bucket, code = self._buckets[self._keys.bucket_of(enterprise)], enterprise.encode()
+        at = int(bucket.codes.searchsorted(np.bytes_(code)))
+        if at == len(bucket.codes) or bucket.codes[at] != code:
+            return
+        number = int(bucket.starts.searchsorted(at, "right")) - 1
+        segment, row = bucket.segments[number], at - int(bucket.starts[number])
+        found.matrix[0] = segment.row(row)[names]
+        found.present[0], found.disputed[0] = True, segment.disputed[row]
 
-    def publish(
+    def _fill(  # one bucket's part of an answer
         self,
-        as_of: str,
-        views: Digest,
-        columns: tuple[str, ...],
-        compute: Callable[[int], Rows],
-        now: datetime,
-    ) -> Snapshot:
-        """Write all buckets and make them the current snapshot, all or nothing."""
-        with self._lock:
-            nonce = self._keys.new_key().hex()
-            folder = self._folder / nonce[:32]
-            folder.mkdir(mode=0o700)
-            count, digests = 0, []
-            for bucket in range(BUCKETS):
-                rows = compute(bucket)
-                count += len(rows.codes)
-                path = segment_path(folder, bucket)
-                written = write_segment(
-                    path, rows, columns, snapshot=nonce, bucket=bucket, keys=self._keys
-                )
-                digests.append(written)
-            manifest = SnapshotManifest(
-                as_of=as_of,
-                views=views,
-                columns=columns,
-                enterprises=count,
-                segments=tuple(digests),
-                published_at=write_instant(now),
-                nonce=nonce,
-            )
-            data = canonical_bytes(manifest.to_body())
-            write_file(folder / "manifest.json", data)
-            return self._switch(f"{folder.name} {digest_bytes(data)}")
-
-    def _switch(self, line: str) -> Snapshot:
-        snapshot = self._open(line)
-        kept = [line, *self._kept][:KEPT]
-        sync(self._folder)
-        write_file(self._folder / "current", "\n".join(kept).encode())
-        self._kept, self._current = kept, snapshot
-        self._clear()
-        return snapshot
-
-    def _open(self, line: str) -> Snapshot:
-        name, digest = line.split(" ")
-        try:
-            return Snapshot(self._folder / name, self._keys, Digest(digest))
-        except OSError as error:
-            raise Tampered("CONTENT_CHANGED", "a snapshot") from error
-
-    def _read_kept(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            return (self._folder / "current").read_text(encoding="ascii").split("\n")
-        return []
-
-    def _clear(self) -> None:
-        named = {line.split(" ")[0] for line in self._kept}
-        for path in self._folder.iterdir():
-            if path.is_dir() and path.name not in named:
-                shutil.rmtree(path)
+        found: Found,
+        asked: NDArray[np.int64],
+        codes: NDArray[np.bytes_],
+        bucket: _Bucket,
+        names: NDArray[np.int64],
+    ) -> None:
+        at = np.searchsorted(bucket.codes, codes)
+        there = at < len(bucket.codes)
+        there[there] = bucket.codes[at[there]] == codes[there]
+        asked, at = asked[there], at[there]
+        files = np.searchsorted(bucket.starts, at, side="right") - 1
+        for number in np.unique(files):
+            here = files == number
+            segment, rows = bucket.segments[number], at[here] - bucket.starts[number]
+            found.matrix[asked[here]] = segment.rows(rows, names)
+            found.disputed[asked[here]] = segment.disputed[rows]
+        found.present[asked] = True
 
 
-def segment_path(folder: Path, bucket: int) -> Path:
-    """Name a bucket's file."""
-    return folder / f"{bucket:02x}.segment"
+@dataclass(frozen=True)
+class _Bucket:
+    """A bucket's segments, the codes of all of them, and where each one's begin."""
+
+    segments: Sequence[Segment]
+    codes: NDArray[np.bytes_]
+    starts: NDArray[np.int64]
+
+
+def read_papers(folder: Path, expected: Digest) -> tuple[SnapshotManifest, SnapshotFiles]:
+    """Read what was published, and what is there now."""
+    data = (folder / "manifest.json").read_bytes()
+    if digest_bytes(data) != expected:
+        raise Tampered("CONTENT_CHANGED", "the snapshot's manifest")
+    files = SnapshotFiles.from_body(parse_object((folder / "files").read_bytes()))
+    return SnapshotManifest.from_body(parse_object(data)), files
+
+
+def file_key(
+    keys: Keys, manifest: SnapshotManifest, files: SnapshotFiles, file: SegmentFile
+) -> bytes:
+    """Unwrap a file's key."""
+    by = keys.key(key_name(manifest.nonce, files.renewed))
+    return unwrap(by, hex_bytes(file.key, WRAPPED), key_use(manifest.nonce, file.name))
+
+
+def key_name(nonce: str, renewed: int) -> str:
+    """Name a snapshot's key in the ring."""
+    return f"{KEYS}{nonce}/{renewed}"
+
+
+def key_use(nonce: str, file: str) -> str:
+    """Bind a file's key to its place."""
+    return f"segment/{nonce}/{file}"

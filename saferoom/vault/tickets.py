@@ -12,9 +12,9 @@ from __future__ import annotations
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from saferoom.canonical import Digest, canonical_bytes, parse_object
 from saferoom.core.moment import local_day, read_instant, write_instant
 from saferoom.core.record import Record
 from saferoom.errors import Refusal, Unavailable
-from saferoom.vault.durable import AppendLog
+from saferoom.vault.durable import AppendLog, sync
 
 MOST_EVALUATIONS = 3
 MOST_A_DAY = 200
@@ -57,6 +57,7 @@ class Tickets:
         self._lock = threading.Lock()
         self._busy: set[Digest] = set()
         self._tickets: dict[Digest, _Ticket] = {}
+        self._log: AppendLog
         self._open_day(now)
 
     @contextmanager
@@ -110,11 +111,22 @@ class Tickets:
             sizes=tuple(len(sealed) for sealed in answers.values()),
             at=write_instant(now),
         )
-        head = canonical_bytes(entry.to_body())
         with self._lock:
-            self._log.append([struct.pack("<I", len(head)) + head + b"".join(answers.values())])
+            self._log.append([_join(entry, list(answers.values()))])
             self._remember(entry, list(answers.values()))
             self._forget(now)
+
+    def erase(self, is_theirs: Callable[[str], bool]) -> None:
+        """Forget an enterprise's sealed answers, in memory and in the journals; counts stay."""
+        with self._lock:
+            for ticket in self._tickets.values():
+                theirs = [key for key in ticket.answers if is_theirs(key[1])]
+                for key in theirs:
+                    del ticket.answers[key]
+            self._log.close()
+            for path in sorted(self._folder.glob("tickets-*.log")):
+                _rewrite(path, is_theirs)
+            self._log = AppendLog(self._path(self._day.isoformat()))
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -135,16 +147,11 @@ class Tickets:
                 self._log.close()
 
     def _read(self, record: bytes, now: datetime) -> None:
-        (length,) = struct.unpack_from("<I", record)
-        entry = Entry.from_body(parse_object(record[4 : 4 + length]))
+        entry, sealed = _split(record)
         if local_day(read_instant(entry.at)) == self._day:
             self._counts.update(entry.enterprises)
         if now - read_instant(entry.at) > REMEMBERED:
             return
-        sealed, at = [], 4 + length
-        for size in entry.sizes:
-            sealed.append(record[at : at + size])
-            at += size
         self._remember(entry, sealed)
 
     def _remember(self, entry: Entry, sealed: Sequence[bytes]) -> None:
@@ -152,7 +159,8 @@ class Tickets:
         ticket = self._tickets.setdefault(entry.ticket, _Ticket(at, 0, {}))
         ticket.at, ticket.evaluations = at, ticket.evaluations + 1
         for code, answer in zip(entry.enterprises, sealed, strict=True):
-            ticket.answers[entry.snapshot, code] = answer
+            if answer:  # else it was erased
+                ticket.answers[entry.snapshot, code] = answer
 
     def _forget(self, now: datetime) -> None:
         old = [name for name, one in self._tickets.items() if now - one.at > REMEMBERED]
@@ -167,3 +175,39 @@ class Tickets:
 
     def _path(self, day: str) -> Path:
         return self._folder / f"tickets-{day}.log"
+
+
+def _join(entry: Entry, sealed: Sequence[bytes]) -> bytes:
+    head = canonical_bytes(entry.to_body())
+    return struct.pack("<I", len(head)) + head + b"".join(sealed)
+
+
+def _split(record: bytes) -> tuple[Entry, list[bytes]]:
+    (length,) = struct.unpack_from("<I", record)
+    entry = Entry.from_body(parse_object(record[4 : 4 + length]))
+    sealed, at = [], 4 + length
+    for size in entry.sizes:
+        sealed.append(record[at : at + size])
+        at += size
+    return entry, sealed
+
+
+def _rewrite(path: Path, is_theirs: Callable[[str], bool]) -> None:
+    """Replace a closed journal by one without their answers, if it holds any."""
+    log = AppendLog(path)
+    entries = [_split(record) for record in log.records()]
+    log.close()
+    if not any(is_theirs(code) for entry, _ in entries for code in set(entry.enterprises)):
+        return
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    log = AppendLog(draft)
+    kept = []
+    for entry, sealed in entries:
+        pairs = zip(entry.enterprises, sealed, strict=True)
+        left = [b"" if is_theirs(code) else answer for code, answer in pairs]
+        kept.append(_join(replace(entry, sizes=tuple(map(len, left))), left))
+    log.append(kept)
+    log.close()
+    draft.rename(path)
+    sync(path.parent)

@@ -1,8 +1,9 @@
 """What runs beside the requests, again and again?
 
-One turn: teach the vault what it missed, offer waiting entries to the sinks, give them
-places in the log and publish a checkpoint. Each part stands alone, so a vault that is away
-does not hold up the log. A turn reads its state anew and may be repeated at any time.
+One turn: offer waiting entries to the sinks, give them places in the log and publish a
+checkpoint, teach the vault what it missed, and have it erase what waits for that. Each part stands
+alone, so a vault that is away does not hold up the log. A turn reads its state anew and may be
+repeated at any time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import idempotency, log, people, teaching
+from saferoom.app import erasures, idempotency, log, people, teaching
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
 
@@ -24,6 +25,7 @@ PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("deliver", log.deliver),
     ("sequence", log.sequence),
     ("teach", teaching.teach),
+    ("erase", erasures.carry_out_waiting),
 )
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),

@@ -205,6 +205,28 @@ def test_findings_snapshots_and_counts_are_typed(vault: TwinVault, client: Vault
     assert client.ingest(order) == {"rows": 5, "quarantined": 1, "tables": {}}
 
 
+def test_what_comes_of_erasures_and_keys_is_typed(vault: TwinVault, client: VaultClient) -> None:
+    certificate = make.sign({"kind": "x"}, "vault")
+    vault.answer = lambda _: ({"ok": True, "certificate": certificate.to_json()}, [])
+    assert client.erase(make.sign(make.erase_order("x"), "x")) == certificate
+    vault.answer = lambda _: ({"ok": True, "rotated_at": "t"}, [])
+    assert client.rotate(make.sign(make.rotate_order(), "zhao", "qian")) == {"rotated_at": "t"}
+    vault.answer = lambda _: ({"ok": True, "backup": "00ff"}, [])
+    order = make.sign(make.key_backup_order(), "zhao", "qian")
+    assert client.back_up_keys(order) == b"\x00\xff"
+    vault.answer = lambda _: ({"ok": True, "well": True}, [])
+    assert client.check() == {"well": True}
+    assert [frame.header["verb"] for frame in vault.asked] == [
+        "erase",
+        "rotate",
+        "back_up_keys",
+        "check",
+    ]
+    vault.answer = lambda _: ({"ok": True, "backup": 5}, [])
+    with pytest.raises(Unavailable):
+        client.back_up_keys(order)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

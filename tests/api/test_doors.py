@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from saferoom.app import (
+    erasures,
     grants,
     health,
     notices,
@@ -142,6 +143,16 @@ DOORS: list[Door] = [
         {"receipts": [R]},
     ),
     ("GET", f"/v1/receipts/{R}", None, (receipts, "get"), b'{"a":1}', (R,), {"a": 1}),
+    (
+        "POST",
+        "/v1/erasures",
+        ONE,
+        (erasures, "erase"),
+        {"models": []},
+        (STATEMENT,),
+        {"models": []},
+    ),
+    ("POST", "/v1/rotations", ONE, (erasures, "rotate"), {"at": "x"}, (STATEMENT,), {"at": "x"}),
     (
         "POST",
         "/v1/sources/tax/ingest",

@@ -27,6 +27,7 @@ from saferoom.canonical import Digest, Json, digest, digest_bytes
 from saferoom.core.approval import Decision
 from saferoom.core.budget import Budget
 from saferoom.core.enrolment import Role, check_genesis
+from saferoom.core.erasure import ErasureCertificate
 from saferoom.core.grant import Grant
 from saferoom.core.learnt import Chain
 from saferoom.core.manifest import Manifest
@@ -57,6 +58,8 @@ class Evaluator:
         self.evaluated = 0
         self.refuses: dict[str, str] = {}
         self.refuses_lessons: set[str] = set()
+        self.refuses_orders: str | None = None
+        self.erased = 0
 
     @property
     def snapshot(self) -> Snapshot:
@@ -116,6 +119,25 @@ class Evaluator:
         self._check_here()
         self.days += 1
         return self.snapshot
+
+    def erase(self, order: Statement) -> Statement:
+        self._check_here()
+        if self.refuses_orders is not None:
+            raise Refusal(self.refuses_orders)
+        self.erased += 1
+        certificate = ErasureCertificate(
+            order=order.digest,
+            unreadable_here_at=f.NOW_TEXT,
+            unreadable_everywhere_from=f.NOW_TEXT,
+            tables=("tax_month",),
+            snapshots=(),
+            models=(),
+        )
+        return f.sign(certificate, "vault")
+
+    def rotate(self, order: Statement) -> Mapping[str, Json]:
+        self._check_here()
+        return {"rotated_at": f.NOW_TEXT, "backups_until": f.NOW_TEXT}
 
     def _check_here(self) -> None:
         if self.away:

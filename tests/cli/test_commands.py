@@ -26,6 +26,7 @@ COMMANDS = (
     "keys",
     "login",
     "policy",
+    "order",
     "verify",
     "doctor",
     "demo",
@@ -173,7 +174,15 @@ def test_what_is_verified_is_shown_link_by_link(
     [
         (
             ["vault", "--home", "h"],
-            ["saferoom.vault", "--home", "h", "--cage-engine", "auto"],
+            [
+                "saferoom.vault",
+                "--home",
+                "h",
+                "--cage-engine",
+                "auto",
+                "--snapshot-times",
+                "02:00",
+            ],
         ),
         (["demo"], ["saferoom.demo"]),
         (

@@ -152,6 +152,8 @@ CALLS: list[tuple[Call, str, str, Json, object]] = [
     (lambda c, s: c.score(s), "POST", "/v1/scores", {"results": []}, {"results": []}),
     (lambda c, _: c.receipts(version=D), "GET", "/v1/receipts", {"receipts": ["r"]}, ["r"]),
     (lambda c, _: c.receipt("r"), "GET", "/v1/receipts/r", b"{}", b"{}"),
+    (lambda c, s: c.erase(s), "POST", "/v1/erasures", {}, {}),
+    (lambda c, s: c.rotate(s), "POST", "/v1/rotations", {}, {}),
     (lambda c, s: c.ingest("tax", s), "POST", "/v1/sources/tax/ingest", {}, {}),
     (lambda c, s: c.publish_snapshot(s), "POST", "/v1/snapshots", {}, {}),
 ]

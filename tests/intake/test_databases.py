@@ -134,7 +134,7 @@ def test_each_run_takes_what_came_since_the_last(bench: Bench) -> None:
     bench.put(filing(6), filing(7, changed=MOMENT + timedelta(seconds=1)))  # 6 shares 5's moment
     assert bench.run_once().rows == 2
     assert bench.taken() == [f"T-{number}" for number in range(1, 8)]
-    table = bench.store.read(TABLE, bench.store._keys.bucket_of(CODES[1]))
+    table = bench.store.read(TABLE, bench.store.keys.bucket_of(CODES[1]))
     assert set(table["sales"].to_pylist()) == {10.25}
     assert set(table["vat"].to_pylist()) == {0.1 + 0.2}
 

@@ -16,8 +16,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 
 from saferoom.core.facts import CellType, Column, Table
 from saferoom.vault.declarations import content_folder, read_declarations
-from saferoom.vault.facts import schema_of
 from saferoom.vault.materialising import assemble, open_engine, plan, run
+from saferoom.vault.parts import schema_of
 from saferoom.vault.segments import Rows
 from tests.vault.reference import FEATURES, Firm, usable
 

@@ -25,9 +25,9 @@ from saferoom.demo.modelling import fit_scorecard, matrix
 from saferoom.errors import BadInput
 from saferoom.scoring.evaluation import scorecard_scores
 from saferoom.scoring.scorecard_reader import read_scorecard
-from saferoom.vault.facts import schema_of
 from saferoom.vault.grammar import read_formula
 from saferoom.vault.materialising import Query, assemble, open_engine, plan, run
+from saferoom.vault.parts import schema_of
 from tests.vault.drawn import DECLARED
 
 T0 = date(2026, 9, 30)

@@ -87,7 +87,7 @@ def test_an_order_has_one_effect_also_after_a_restart(furnished: SmallRoom) -> N
         assert furnished.service.materialise(publish) == snapshot
         furnished.restart()
     assert furnished.ingest("tax").rows == 1  # by another order
-    furnished.later(hours=2)
+    furnished.later(days=3)
     furnished.restart()
     assert (furnished.home / "vault/journal/orders.log").stat().st_size == 0
     assert refused(lambda: furnished.service.ingest(order)) == "REPLAY"

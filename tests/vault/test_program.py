@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from saferoom.adapters.vault_client import VaultClient
 from saferoom.canonical import Json, parse_object
 from saferoom.core.grant import Grant
+from saferoom.core.moment import write_instant
 from saferoom.core.trust import VaultKeys
 from saferoom.crypto.signing import Statement
 from saferoom.errors import SaferoomError, Unavailable
@@ -30,6 +32,7 @@ from tests.vault.process import SOCKET, end, kill, running, start
 from tests.vault.room import (
     AS_OF,
     CODES,
+    FEATURES,
     SmallRoom,
     counted_random,
     founders,
@@ -239,21 +242,102 @@ def test_killed_while_it_takes_files_it_loses_and_doubles_nothing(
     assert len(set(taken)) == len(taken)
 
 
+KILLS = [1, pytest.param(50, marks=pytest.mark.long)]  # of each verb
+
+
+def two_operators(room: SmallRoom) -> Statement:
+    room.orders += 1
+    order = make.rotate_order(
+        asked_at=write_instant(room.now), nonce=make.nonce(("rotate", room.orders))
+    )
+    return make.sign(order, "zhao", "qian")
+
+
+def in_parts(home: Path) -> set[str]:
+    return {path.name for path in (home / "vault/facts").glob("*/*.parquet")}
+
+
+def check_whole(room: SmallRoom, before: list[str], enterprises: int) -> None:
+    """Open the home, and find each row once, each enterprise, and no file that is not named."""
+    room.now = datetime.now(UTC)
+    room.start()
+    try:
+        assert rows_taken(room) == before
+        current = room.service._snapshots.current
+        assert current is not None
+        assert sum(file.rows for file in current.files.files) == enterprises
+        assert current.rows(CODES[1:], FEATURES).present.tolist() == [True] * 5 + [False] * 2
+        named = {Path(part.file).name for part in room.service._facts.manifest.parts}
+        assert in_parts(room.home) == named
+        found = room.service.check()
+        assert (found["well"], found["damaged"]) == (True, [])
+    finally:
+        room.service.close()
+
+
+@pytest.mark.parametrize("kills", KILLS)
 def test_killed_while_it_materialises_the_old_or_the_new_snapshot_stands(
-    closed: SmallRoom,
+    closed: SmallRoom, kills: int
 ) -> None:
+    before = rows_taken(closed)
     closed.service.close()
     chance = random.Random(11)
-    for _ in range(4):
+    for _ in range(kills):
         killed_during(
             closed, lambda client: client.materialise(closed.snapshot_order()), chance, 0.6
         )
-        closed.start()
-        described = closed.service.describe()
-        assert described["enterprises"] == 6
-        closed.service.close()
+        check_whole(closed, before, 6)
+    folders = [path for path in (closed.home / "vault/segments").iterdir() if path.is_dir()]
+    assert len(folders) <= 2
     closed.start()
-    assert sum(1 for path in (closed.home / "vault/segments").iterdir() if path.is_dir()) <= 2
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_while_it_changes_keys_either_key_opens_everything(
+    closed: SmallRoom, kills: int
+) -> None:
+    before = rows_taken(closed)
+    closed.service.close()
+    chance = random.Random(13)
+    for _ in range(kills):
+        killed_during(closed, lambda client: client.rotate(two_operators(closed)), chance, 0.5)
+        check_whole(closed, before, 6)
+    with running(closed.home) as client:
+        client.rotate(two_operators(closed))
+    check_whole(closed, before, 6)
+    closed.start()
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_while_it_erases_one_is_gone_and_the_others_are_whole(
+    closed: SmallRoom, kills: int, tmp_path: Path
+) -> None:
+    before, kept = rows_taken(closed), []
+    table = closed.declared.tables["tax_month"]
+    for bucket in range(BUCKETS):
+        rows = closed.service._facts.read(table, bucket)
+        for code, record in zip(
+            rows["uscc"].to_pylist(), rows["record_id"].to_pylist(), strict=True
+        ):
+            kept += [record] if code != ONE else []
+    closed.service.close()
+    chance = random.Random(17)
+    whole = shutil.copytree(closed.home, tmp_path / "whole")
+    order = make.sign(make.erase_order(ONE, asked_at=write_instant(closed.now)), ONE)
+    done = 0
+    for _ in range(kills):
+        shutil.rmtree(closed.home)
+        shutil.copytree(whole, closed.home)
+        killed_during(closed, lambda client: client.erase(order), chance, 0.12)
+        begun = (closed.home / "vault/journal/erasures.log").stat().st_size > 0
+        done += begun
+        check_whole(closed, sorted(kept) if begun else before, 5 if begun else 6)
+    with running(closed.home) as client:
+        certificate = client.erase(order)
+        assert client.erase(order) == certificate
+    check_whole(closed, sorted(kept), 5)
+    assert kills == 1 or 0 < done < kills, done  # some came before it began, some after
+    closed.start()
 
 
 def test_killed_while_it_scores_and_learns_the_answers_stay_the_same(closed: SmallRoom) -> None:

@@ -15,19 +15,14 @@ from hypothesis import strategies as st
 from saferoom.canonical import digest_bytes
 from saferoom.core.uscc import make_uscc
 from saferoom.errors import BadInput, Refusal, Tampered
-from saferoom.vault.keys import Keys, create_keys
 from saferoom.vault.segments import Rows, Segment, open_rows, write_segment
-from tests.vault.room import CODES, SmallRoom, counted_random
+from tests.vault.room import CODES, SmallRoom
 
 SNAPSHOT = "ab" * 32
 COLUMNS = ("one", "two", "three")
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    folder, random = tmp_path_factory.mktemp("keys") / "keys", counted_random("segments")
-    create_keys(folder, random)
-    return Keys(folder, random)
+KEY, OTHER = bytes(range(32)), bytes(32)
 
 
 def rows_of(count: int) -> Rows:
@@ -37,38 +32,38 @@ def rows_of(count: int) -> Rows:
     return Rows(codes, np.arange(count) % 3 == 0, matrix)
 
 
-def write(path: Path, rows: Rows, keys: Keys, bucket: int = 3, snapshot: str = SNAPSHOT) -> str:
-    return write_segment(path, rows, COLUMNS, snapshot=snapshot, bucket=bucket, keys=keys)
+def write(path: Path, rows: Rows, key: bytes = KEY) -> str:
+    return write_segment(path, rows, COLUMNS, snapshot=SNAPSHOT, key=key)
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 200])
-def test_every_row_comes_back_bit_for_bit(tmp_path: Path, keys: Keys, count: int) -> None:
+def test_every_row_comes_back_bit_for_bit(tmp_path: Path, count: int) -> None:
     rows = rows_of(count)
-    digest = write(tmp_path / "s", rows, keys)
+    digest = write(tmp_path / "s", rows)
     assert digest == digest_bytes((tmp_path / "s").read_bytes())
-    with closing(Segment(tmp_path / "s", keys, SNAPSHOT, 3)) as segment:
+    with closing(Segment(tmp_path / "s", KEY, SNAPSHOT)) as segment:
         for number, code in enumerate(rows.codes):
             assert segment.find(code) == number
             assert segment.row(number).tobytes() == rows.matrix[number].tobytes()
-            assert segment.disputed(number) == rows.disputed[number]
+            assert segment.disputed[number] == rows.disputed[number]
         assert segment.find(make_uscc(10_000)) is None
-    again = open_rows(tmp_path / "s", keys, SNAPSHOT, 3)
+    again = open_rows(tmp_path / "s", KEY, SNAPSHOT)
     assert again.matrix.tobytes() == rows.matrix.tobytes()
     assert list(again.codes) == list(rows.codes)
 
 
-def test_the_same_rows_never_give_the_same_bytes(tmp_path: Path, keys: Keys) -> None:
+def test_the_same_rows_never_give_the_same_bytes(tmp_path: Path) -> None:
     rows = rows_of(10)
-    assert write(tmp_path / "a", rows, keys) != write(tmp_path / "b", rows, keys)
+    assert write(tmp_path / "a", rows) != write(tmp_path / "b", rows)
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_any_changed_or_missing_byte_is_noticed(
-    data: st.DataObject, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("flip") / "s"
-    write(path, rows_of(70), keys)
+    write(path, rows_of(70))
     whole = bytearray(path.read_bytes())
     at = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
@@ -77,14 +72,17 @@ def test_any_changed_or_missing_byte_is_noticed(
         whole = whole[:at]
     path.write_bytes(whole)
     with pytest.raises(Tampered):
-        open_rows(path, keys, SNAPSHOT, 3)
+        open_rows(path, KEY, SNAPSHOT)
 
 
-def test_chunks_and_files_cannot_move(tmp_path: Path, keys: Keys) -> None:
-    write(tmp_path / "s", rows_of(130), keys)
-    for snapshot, bucket in (("cd" * 32, 3), (SNAPSHOT, 4)):
-        with pytest.raises(Tampered):
-            open_rows(tmp_path / "s", keys, snapshot, bucket)
+def test_chunks_and_files_cannot_move(tmp_path: Path) -> None:
+    write(tmp_path / "s", rows_of(130))
+    with pytest.raises(Tampered):
+        open_rows(tmp_path / "s", KEY, "cd" * 32)
+    (tmp_path / "s").rename(tmp_path / "t")
+    with pytest.raises(Tampered):
+        open_rows(tmp_path / "t", KEY, SNAPSHOT)
+    (tmp_path / "t").rename(tmp_path / "s")
     data = (tmp_path / "s").read_bytes()
     full = 64 * 24 + 16
     head, one, two, rest = (
@@ -96,14 +94,28 @@ def test_chunks_and_files_cannot_move(tmp_path: Path, keys: Keys) -> None:
     assert len(rest) == 2 * 24 + 16
     (tmp_path / "s").write_bytes(head + two + one + rest)
     with pytest.raises(Tampered):
-        open_rows(tmp_path / "s", keys, SNAPSHOT, 3)
+        open_rows(tmp_path / "s", KEY, SNAPSHOT)
 
 
-def test_another_vaults_keys_open_nothing(tmp_path: Path, keys: Keys) -> None:
-    write(tmp_path / "s", rows_of(3), keys)
-    create_keys(tmp_path / "other", counted_random("other"))
+def test_another_key_opens_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "s", rows_of(3))
     with pytest.raises(Tampered):
-        open_rows(tmp_path / "s", Keys(tmp_path / "other", counted_random("x")), SNAPSHOT, 3)
+        open_rows(tmp_path / "s", OTHER, SNAPSHOT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(count=st.integers(1, 200), data=st.data())
+def test_any_rows_and_columns_come_back_in_the_order_asked(
+    count: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path, rows = tmp_path_factory.mktemp("any") / "s", rows_of(count)
+    write(path, rows)
+    wanted = np.array(data.draw(st.lists(st.integers(0, count - 1), max_size=20)), np.int64)
+    columns = np.array(data.draw(st.lists(st.integers(0, 2), max_size=4)), np.int64)
+    with closing(Segment(path, KEY, SNAPSHOT)) as segment:
+        found = segment.rows(wanted, columns)
+        assert found.tobytes() == rows.matrix[np.ix_(wanted, columns)].tobytes()
+        assert segment.matrix(columns).tobytes() == rows.matrix[:, columns].tobytes()
 
 
 def test_a_snapshot_cannot_be_guessed_and_is_new_each_time(room: SmallRoom) -> None:

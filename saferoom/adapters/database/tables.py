@@ -252,6 +252,17 @@ idempotency = Table(
     PrimaryKeyConstraint("party", "key"),
 )
 
+erasure = Table(  # what was ordered, and certified once the vault did it
+    "erasure",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),  # of the order
+    Column("enterprise", String(18), nullable=False, index=True),
+    Column("statement", LargeBinary, nullable=False),
+    Column("certificate", LargeBinary, nullable=True),
+    Column("state", String(32), nullable=False, index=True),  # ordered, certified, or a code
+    Column("ordered_at", _INSTANT, nullable=False),
+)
+
 # The log
 entry = Table(
     "entry",

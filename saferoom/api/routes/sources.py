@@ -1,4 +1,4 @@
-"""How does data come in, and when is it published?"""
+"""How does data come in, when is it published, and how does it go?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import dataclasses
 from fastapi import APIRouter
 
 from saferoom.api.callers import TheWrite
-from saferoom.api.models import IngestIn, Open, PartyPath, SnapshotIn
-from saferoom.app import sources
+from saferoom.api.models import EraseIn, IngestIn, Open, PartyPath, RotateIn, SnapshotIn
+from saferoom.app import erasures, sources
 from saferoom.canonical import Json
 
 router = APIRouter(prefix="/v1", tags=["sources"])
@@ -33,3 +33,21 @@ def publish(body: SnapshotIn, write: TheWrite) -> Json:
         )
 
     return write.once(body.model_dump(), act)
+
+
+@router.post("/erasures", response_model=Open)
+def erase(body: EraseIn, write: TheWrite) -> Json:
+    """Make what the vault holds of an enterprise unreadable; its certificate comes back."""
+    return write.once(
+        body.model_dump(),
+        lambda: erasures.erase(write.room, write.caller, body.statement.read()),
+    )
+
+
+@router.post("/rotations", response_model=Open)
+def rotate(body: RotateIn, write: TheWrite) -> Json:
+    """Change every key of what rests in the vault, while scores go on."""
+    return write.once(
+        body.model_dump(),
+        lambda: erasures.rotate(write.room, write.caller, body.statement.read()),
+    )

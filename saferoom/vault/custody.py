@@ -1,0 +1,116 @@
+"""How do keys change, and how does an enterprise's data go, while scores go on?
+
+The vault's own order: facts first, then snapshots, then the sealed answers that it remembers;
+each is exchanged whole, so a score reads what was there before or what is there after. A score
+that began before an erasure gives nothing: it is told that the state moved.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from saferoom.canonical import Digest, Json
+from saferoom.core.erasure import ErasureCertificate
+from saferoom.core.moment import write_instant
+from saferoom.core.orders import KeyBackupOrder
+from saferoom.crypto.signing import Statement, sign_statement
+from saferoom.errors import Conflict
+from saferoom.vault import upkeep
+from saferoom.vault.erasures import Erasure, Erasures
+from saferoom.vault.facts import FactStore
+from saferoom.vault.key_backups import KeyBackups
+from saferoom.vault.keys import BUCKETS, Keys, bucket_of
+from saferoom.vault.publication import SnapshotStore
+from saferoom.vault.tickets import Tickets
+from saferoom.vault.tombstones import Tombstones
+
+
+class Custody:
+    """What may be done to what rests here; one at a time."""
+
+    def __init__(  # noqa: PLR0917  # the stores of one home
+        self,
+        keys: Keys,
+        facts: FactStore,
+        snapshots: SnapshotStore,
+        tickets: Tickets,
+        erasures: Erasures,
+        tombstones: Tombstones,
+        tables: tuple[str, ...],
+    ) -> None:
+        """Go on with what a crash interrupted."""
+        self._keys, self._facts, self._snapshots = keys, facts, snapshots
+        self._tickets, self._erasures, self._tombstones = tickets, erasures, tombstones
+        self._tables, self._backups = tables, KeyBackups(keys)
+        self._lock = threading.Lock()
+        self._erased = 0
+        for erasure in erasures.pending:
+            self._carry_out(erasure, None)
+
+    @property
+    def erased(self) -> int:
+        """Count the erasures since the start."""
+        return self._erased
+
+    @contextmanager
+    def unmoved(self, before: int) -> Iterator[None]:
+        """Let a score be recorded, unless somebody was erased since."""
+        with self._lock:
+            if self._erased != before:
+                raise Conflict("MOVED")
+            yield
+
+    def rotate(self, now: datetime) -> dict[str, Json]:
+        """Write every fact again under new keys, give snapshots new ones, wrap all anew."""
+        for bucket in range(BUCKETS):
+            upkeep.renew(self._facts, bucket)
+        self._snapshots.renew()
+        self._keys.rewrap()
+        return {"rotated_at": write_instant(now), "backups_until": self._backups_until(now)}
+
+    def certificate(self, order: Digest) -> Statement | None:
+        """Return what an order was certified with; None if it was not obeyed yet."""
+        return self._erasures.certificate(order)
+
+    def back_up(self, order: KeyBackupOrder, now: datetime) -> bytes:
+        """Seal a copy of the keys."""
+        return self._backups.make(order, now)
+
+    def erase(self, order: Statement, enterprise: str, now: datetime) -> Statement:
+        """Make an enterprise unreadable, and certify it."""
+        erasure = Erasure(order.digest, self._keys.mark_of(enterprise), now.replace(microsecond=0))
+        self._erasures.begin(erasure)
+        return self._carry_out(erasure, enterprise)
+
+    def tidy(self) -> bool:
+        """Settle the bucket that lies in the most parts; say whether there was one."""
+        buckets = upkeep.untidy(self._facts.manifest)
+        if buckets:
+            upkeep.settle(self._facts, buckets[0])
+        return bool(buckets)
+
+    def _carry_out(self, erasure: Erasure, enterprise: str | None) -> Statement:
+        mark = erasure.mark
+        self._tombstones.place(mark, erasure.at)
+        upkeep.erase(self._facts, mark, bucket_of(mark))
+        with self._lock:
+            self._snapshots.erase(mark, enterprise)
+            self._erased += 1
+            self._tickets.erase(lambda code: self._keys.mark_of(code) == mark)
+        certificate = ErasureCertificate(
+            order=erasure.order,
+            unreadable_here_at=write_instant(erasure.at),
+            unreadable_everywhere_from=self._backups_until(erasure.at),
+            tables=self._tables,
+            snapshots=tuple(one.digest for one in self._snapshots.kept),
+            models=(),  # nothing in this vault is trained on rows
+        )
+        signed = sign_statement(certificate.to_body(), [self._keys.answer])
+        self._erasures.finish(erasure.order, signed)
+        return signed
+
+    def _backups_until(self, at: datetime) -> str:
+        return write_instant(self._backups.everywhere_from(at))

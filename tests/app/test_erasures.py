@@ -1,0 +1,238 @@
+"""Does the room forget what it must, keep what it must, and finish what was ordered?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from saferoom.adapters.database import tables as t
+from saferoom.adapters.database.engine import reading, writing
+from saferoom.app import erasures, notices, receipts
+from saferoom.canonical import canonical_bytes
+from saferoom.client.verifying import check_erased, verify
+from saferoom.core.erasure import ErasureCertificate
+from saferoom.core.receipt import check_receipt
+from saferoom.core.uscc import make_uscc
+from saferoom.crypto.signing import Statement
+from saferoom.errors import NotFound, Refusal, Tampered, Unavailable
+from saferoom.worker import loop
+from tests import factories as f
+from tests.app.test_receipts import trust
+from tests.app.world import OPERATOR, World, bank, enterprise, ready_world
+
+FIRM, KEY = f.ENTERPRISE, "key-of-this-request-1"
+
+
+@pytest.fixture
+def world(database: sa.Engine, tmp_path: Path) -> World:
+    return ready_world(database, tmp_path)
+
+
+def order(world: World, *by: str, **changes: object) -> Statement:
+    fields: dict[str, object] = {"asked_at": world.now_text, "nonce": world.nonce}
+    return f.sign(f.erase_order(FIRM, **{**fields, **changes}), *(by or (FIRM,)))
+
+
+def epoch(world: World) -> int:
+    query = sa.select(t.enterprise.c.epoch).where(t.enterprise.c.code == FIRM)
+    with reading(world.room.database) as connection:
+        return int(connection.scalar(query) or 0)
+
+
+def answers(world: World) -> set[bytes]:
+    query = sa.select(t.release.c.answer).where(t.release.c.enterprise == FIRM)
+    with reading(world.room.database) as connection:
+        return {bytes(one) for one in connection.scalars(query)}
+
+
+def test_stored_answers_go_and_the_receipt_still_verifies(world: World) -> None:
+    (line,) = world.score().results
+    world.settle()
+    before, spent = epoch(world), world.spent()
+    paper = order(world)
+    told = erasures.erase(world.room, OPERATOR, paper)
+    said = Statement.from_json(told["certificate"])
+    assert ErasureCertificate.from_body(said.body).order == paper.digest
+    assert told["models"] == []
+    assert told["models_in_words"] == erasures.NO_MODELS
+    assert answers(world) == {b""}
+    assert epoch(world) == before + 1
+    assert world.spent() == spent  # spent bits never come back
+    world.settle()
+    for caller in (bank(), enterprise(FIRM), OPERATOR):
+        data = receipts.get(world.room, caller, str(line.receipt))
+        found = check_receipt(data, trust(world), world.room.log.checkpoint())
+        assert found.answer is None
+        assert found.opened["charge_mbit"] == 4000
+    assert world.count(t.entry, kind="erased") == 1
+    kinds = [one["kind"] for one in notices.list_notices(world.room, enterprise(FIRM))]
+    assert kinds[-1] == "erased"
+
+
+def test_an_answer_from_store_is_evaluated_again(world: World) -> None:
+    world.score()
+    assert world.score().results[0].stored
+    erasures.erase(world.room, OPERATOR, order(world))
+    again = world.score().results[0]
+    assert (again.status, again.stored) == ("released", False)
+    assert world.vault.evaluated == 2
+
+
+def test_a_replay_shows_the_erased_answer_no_more(world: World) -> None:
+    request = world.request()
+    (line,) = world.score(request, KEY).results
+    assert line.answer
+    erasures.erase(world.room, OPERATOR, order(world))
+    (again,) = world.score(request, KEY).results
+    assert (again.status, again.code, again.answer) == ("refused", "ERASED", None)
+    assert again.receipt == line.receipt
+
+
+def test_what_was_recorded_and_not_delivered_is_not_shown(world: World) -> None:
+    world.sink.away = True
+    request = world.request()
+    with pytest.raises(Unavailable):
+        world.score(request, KEY)
+    erasures.erase(world.room, OPERATOR, order(world))
+    world.sink.away = False
+    world.settle()
+    (line,) = world.score(request, KEY).results
+    assert (line.code, line.answer) == ("ERASED", None)
+
+
+def test_a_score_that_runs_is_evaluated_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = world.vault.score
+
+    def erased_meanwhile(*given: object) -> object:
+        found = score(*given)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        erasures.erase(world.room, OPERATOR, order(world))
+        return found
+
+    monkeypatch.setattr(world.vault, "score", erased_meanwhile)
+    assert world.score().results[0].status == "released"
+    assert world.vault.erased == 1
+    query = sa.select(t.release.c.epoch).where(t.release.c.enterprise == FIRM)
+    with reading(world.room.database) as connection:
+        assert connection.scalars(query).all() == [epoch(world)]
+
+
+def test_the_same_order_again_gets_the_same_certificate_and_one_entry(world: World) -> None:
+    paper = order(world)
+    first = erasures.erase(world.room, OPERATOR, paper)
+    world.later(days=2)
+    assert erasures.erase(world.room, OPERATOR, paper) == first
+    assert erasures.certificate(world.room, paper.digest) == first
+    assert world.count(t.entry, kind="erased") == 1
+    assert epoch(world) == 1
+
+
+def test_a_vault_that_is_away_erases_when_it_is_back(world: World) -> None:
+    world.score()
+    paper = order(world)
+    world.vault.away = True
+    with pytest.raises(Unavailable):
+        erasures.erase(world.room, OPERATOR, paper)
+    with pytest.raises(Unavailable, match="NOT_READY"):
+        erasures.certificate(world.room, paper.digest)
+    faults: dict[str, str] = {}
+    loop.turn(world.room, faults)
+    assert faults["erase"] == "VAULT_UNAVAILABLE"
+    world.vault.away = False
+    loop.turn(world.room, faults)
+    assert not faults
+    assert answers(world) == {b""}
+    assert erasures.certificate(world.room, paper.digest)["models"] == []
+
+
+def test_what_the_vault_refuses_has_ended_and_says_why(world: World) -> None:
+    world.score()
+    world.vault.refuses_orders = "REPLAY"
+    paper = order(world)
+    with pytest.raises(Refusal, match="REPLAY"):
+        erasures.erase(world.room, OPERATOR, paper)
+    with pytest.raises(Refusal, match="REPLAY"):
+        erasures.certificate(world.room, paper.digest)
+    assert erasures.carry_out_waiting(world.room) == 0
+    assert answers(world) != {b""}
+
+
+@pytest.mark.parametrize(
+    ("by", "evidence", "code"),
+    [
+        (("zhao",), None, "ROLE"),
+        (("zhao", "qian"), None, "SIGNATURE_INVALID"),
+        (("zhao",), f.some_digest(), "APPROVAL_MISSING"),
+        ((f"{f.BANK}.system",), None, "ROLE"),
+    ],
+)
+def test_nobody_else_has_it_erased(
+    world: World, by: tuple[str, ...], evidence: object, code: str
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        erasures.erase(world.room, OPERATOR, order(world, *by, evidence=evidence))
+    assert refused.value.code == code
+    assert world.vault.erased == 0
+    assert world.count(t.erasure) == 0
+
+
+def test_two_operators_erase_on_its_behalf(world: World) -> None:
+    paper = order(world, "zhao", "qian", evidence=f.some_digest())
+    assert erasures.erase(world.room, OPERATOR, paper)["order"] == paper.to_json()
+    with pytest.raises(NotFound):
+        erasures.certificate(world.room, f.some_digest("another"))
+
+
+def test_an_erasure_s_row_is_ended_once(world: World) -> None:
+    paper = order(world)
+    erasures.erase(world.room, OPERATOR, paper)
+    with writing(world.room.database) as connection:
+        assert not erasures._settle(connection, paper.digest, "REPLAY")
+
+
+def test_two_operators_change_the_keys_and_the_log_says_so(world: World) -> None:
+    paper = f.sign(f.rotate_order(asked_at=world.now_text), "zhao", "qian")
+    assert erasures.rotate(world.room, OPERATOR, paper)["rotated_at"] == f.NOW_TEXT
+    assert world.count(t.entry, kind="keys_rotated") == 1
+    alone = f.sign(f.rotate_order(asked_at=world.now_text), "zhao")
+    with pytest.raises(Refusal, match="APPROVAL_MISSING"):
+        erasures.rotate(world.room, OPERATOR, alone)
+
+
+def test_verify_says_since_when_an_answer_is_no_longer_reproducible(
+    world: World, tmp_path: Path
+) -> None:
+    (line,) = world.score().results
+    told = erasures.erase(world.room, OPERATOR, order(world))
+    world.settle()
+    data = receipts.get(world.room, bank(), str(line.receipt))
+    keys = f.vault_keys("vault")
+    trusted = tmp_path / "trust.json"
+    trusted.write_bytes(replace(trust(world), vaults=(keys,)).to_bytes())
+    paper = tmp_path / "erasure.json"
+    paper.write_bytes(canonical_bytes(told))
+    plain = verify(data, trust=trusted)
+    said = verify(data, trust=trusted, erasure=paper)
+    assert said.links[:-1] == plain.links
+    assert said.links[-1].startswith(f"no longer reproducible: erased at {f.NOW_TEXT}")
+    other = f.sign(f.erase_order(make_uscc(77)), "x")
+    bent = {**told, "order": other.to_json()}
+    paper.write_bytes(canonical_bytes(bent))
+    with pytest.raises(Tampered, match="CERTIFICATE_INVALID"):
+        verify(data, trust=trusted, erasure=paper)
+
+
+def test_a_certificate_of_another_enterprise_says_nothing_of_a_receipt(world: World) -> None:
+    (line,) = world.score().results
+    told = erasures.erase(world.room, OPERATOR, order(world))
+    world.settle()
+    data = receipts.get(world.room, bank(), str(line.receipt))
+    trusted = replace(trust(world), vaults=(f.vault_keys("vault"),))
+    verified = replace(check_receipt(data, trusted), opened={"enterprise": "another"})
+    with pytest.raises(Tampered, match="another enterprise"):
+        check_erased(canonical_bytes(told), verified, trusted)
