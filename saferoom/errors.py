@@ -284,6 +284,16 @@ CODES: dict[str, Code] = {
         "The policy files are not valid.",
         "Run `saferoom policy check` and mend what it names.",
     ),
+    "MOCK_INVALID": Code(
+        BadInput,
+        "The declarations of mock data cannot be drawn from.",
+        "Mend what is named in policies/mock; `saferoom policy mock` checks it.",
+    ),
+    "MOCK_UNDECLARED": Code(
+        BadInput,
+        "No mock data is declared for a feature of this name.",
+        "Use names of room.catalogue(); for one of those, ask the operator to declare it.",
+    ),
     "SETTING_INVALID": Code(
         BadInput,
         "A setting has a value that the room cannot use.",

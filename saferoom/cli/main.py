@@ -14,7 +14,19 @@ from collections.abc import Sequence
 import typer
 
 from saferoom import __version__
-from saferoom.cli import demo, doctor, init, keys, login, policy, serve, vault, verify, worker
+from saferoom.cli import (
+    demo,
+    doctor,
+    init,
+    keys,
+    login,
+    mock,
+    policy,
+    serve,
+    vault,
+    verify,
+    worker,
+)
 from saferoom.cli.say import tell_error
 from saferoom.errors import SaferoomError, Unavailable
 
@@ -50,6 +62,7 @@ app.command("worker")(worker.worker)
 app.command("vault")(vault.vault)
 app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
+app.command("mock")(mock.mock)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)

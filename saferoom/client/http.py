@@ -71,6 +71,10 @@ class RoomClient:
         """Ask for the approved view set."""
         return self._get("/v1/catalogue")
 
+    def mock_set(self) -> Answer:
+        """Ask for the approved declarations of mock data."""
+        return self._get("/v1/mock")
+
     def parties(self) -> list[Answer]:
         """List admitted organisations and those put up for a vote."""
         return self._list("/v1/parties", "parties")
@@ -94,7 +98,7 @@ class RoomClient:
         return self._post("/v1/votes", statement)
 
     def propose(self, statement: Statement) -> Digest:
-        """Put a view set, a source's manifest or a policy set up for votes."""
+        """Put a view set, a source's manifest, a policy set or mock declarations up for votes."""
         return _digest(self._post("/v1/subjects", statement))
 
     # --- model versions ---

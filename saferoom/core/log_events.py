@@ -44,6 +44,7 @@ KINDS: dict[str, EventKind] = {
     "source_connected": EventKind(("manifest",), ("party", "voters")),
     "ingested": EventKind((), ("source", "rows", "quarantined")),
     "views_approved": EventKind(("views",), ("voters",)),
+    "mock_approved": EventKind(("mock",), ("voters",)),
     "snapshot_published": EventKind(("snapshot", "views"), ("as_of",)),
     "policy_activated": EventKind(("policy_set",), ("voters",)),
     "version_submitted": EventKind(("version",), ("bank", "submitter")),

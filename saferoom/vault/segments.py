@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from saferoom.canonical import Digest, canonical_bytes, digest_bytes, parse_object
 from saferoom.core.record import Record, check_field
+from saferoom.core.views import DTYPE as FEATURE_DTYPE
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import SaferoomError, Tampered
 from saferoom.vault.durable import sync
@@ -30,7 +31,7 @@ from saferoom.vault.keys import WRAPPED, Keys
 
 MAGIC = b"SRSEG01\n"
 CHUNK_ROWS = 64
-DTYPE = "<f8"
+DTYPE = np.dtype(FEATURE_DTYPE).newbyteorder("<").str
 TAG = 16
 INDEX = np.dtype([("code", "S18"), ("disputed", "u1")])
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ class Header(Record):
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_field(self.dtype == "float64", "dtype")
+        check_field(self.dtype == FEATURE_DTYPE, "dtype")
         check_field(self.chunk_rows > 0 and self.rows >= 0, "rows")
         hex_bytes(self.key, WRAPPED)
 
@@ -75,7 +76,7 @@ def write_segment(
         bucket=bucket,
         rows=len(rows.codes),
         columns=columns,
-        dtype="float64",
+        dtype=FEATURE_DTYPE,
         chunk_rows=CHUNK_ROWS,
         key=keys.wrap(key, _use(snapshot, bucket)).hex(),
     )
