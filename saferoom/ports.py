@@ -98,6 +98,10 @@ class Steward(Protocol):
         """Compute all views by an operator's order and publish the snapshot."""
         ...
 
+    def profile(self, order: Statement) -> Mapping[str, Json]:
+        """Tell how features are distributed, through the aggregate gate; never a row."""
+        ...
+
 
 class Policy(Protocol):
     """The active policy set; it narrows and never widens."""

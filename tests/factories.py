@@ -26,7 +26,7 @@ from saferoom.core.facts import CellType, Column, Table
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
-from saferoom.core.orders import IngestOrder, SnapshotOrder
+from saferoom.core.orders import IngestOrder, ProfileOrder, SnapshotOrder
 from saferoom.core.proposals import PolicyFile, PolicySet, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
@@ -378,6 +378,16 @@ def snapshot_order(**changes: object) -> SnapshotOrder:
         "nonce": nonce("snapshot"),
     }
     return SnapshotOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def profile_order(**changes: object) -> ProfileOrder:
+    """Ask how two features are distributed."""
+    fields: dict[str, object] = {
+        "views": FEATURES[:2],
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("profile"),
+    }
+    return ProfileOrder(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def suspension(**changes: object) -> Suspension:

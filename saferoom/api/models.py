@@ -173,6 +173,10 @@ class SnapshotIn(One):
     """An order to publish a snapshot, signed by an operator."""
 
 
+class ProfileIn(One):
+    """An order to tell how features are distributed, signed by a steward or an operator."""
+
+
 class _Out(BaseModel):
     """What we answer: names are promised, further fields may follow."""
 

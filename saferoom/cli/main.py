@@ -22,6 +22,7 @@ from saferoom.cli import (
     login,
     mock,
     policy,
+    profile,
     serve,
     vault,
     verify,
@@ -63,6 +64,7 @@ app.command("vault")(vault.vault)
 app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.command("mock")(mock.mock)
+app.command("profile")(profile.profile)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)

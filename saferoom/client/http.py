@@ -175,6 +175,10 @@ class RoomClient:
         """Have the vault compute all views as of a day, and publish them."""
         return self._post("/v1/snapshots", order)
 
+    def profile(self, order: Statement) -> Answer:
+        """Ask how features are distributed; the order is a steward's or an operator's."""
+        return self._post("/v1/profiles", order)
+
     # --- how ---
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ statement and signs it; nothing here talks to the room. Others add their signatu
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ from saferoom.core.grant import Grant, Revocation
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.moment import write_instant
-from saferoom.core.orders import IngestOrder, OrderedFile, SnapshotOrder
+from saferoom.core.orders import IngestOrder, OrderedFile, ProfileOrder, SnapshotOrder
 from saferoom.core.proposals import Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
@@ -38,6 +38,7 @@ Signable = (
     | Grant
     | IngestOrder
     | Manifest
+    | ProfileOrder
     | Revocation
     | ScoreRequest
     | SnapshotOrder
@@ -283,6 +284,11 @@ class Author:
     def snapshot_order(self, as_of: str) -> Statement:
         """Have, as an operator, all views computed as of the end of a local day."""
         return self._sign(SnapshotOrder(as_of=as_of, asked_at=self._now(), nonce=self._nonce()))
+
+    def profile_order(self, views: Iterable[str]) -> Statement:
+        """Ask, as a steward or an operator, how features are distributed."""
+        names = tuple(sorted(set(views)))
+        return self._sign(ProfileOrder(views=names, asked_at=self._now(), nonce=self._nonce()))
 
     def token_request(self, origin: str) -> Statement:
         """Ask one room for a bearer token by showing that the enrolled key is held."""

@@ -30,7 +30,8 @@ Fingerprint = NDArray[np.uint64]
 
 def fingerprint(marks: Marks, values: NDArray[np.float64]) -> Fingerprint:
     """Add up contributions; `marks` are the enterprises' secret numbers."""
-    plain = (values + 0.0).view(np.uint64)  # one zero
+    # One zero and one NaN: that a value is missing is a contribution as well.
+    plain = np.where(np.isnan(values), np.nan, values + 0.0).view(np.uint64)
     sums = np.zeros(PLACES, np.uint64)
     np.add.at(sums, (marks >> np.uint64(56)).astype(np.int64), _mix(marks ^ _mix(plain)))
     return sums

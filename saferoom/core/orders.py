@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from saferoom.canonical import Digest
-from saferoom.core.enrolment import Lookup, Role, check_signer
+from saferoom.core.enrolment import Enrolment, Lookup, Role, check_signer
 from saferoom.core.moment import FRESH, read_day, read_instant
 from saferoom.core.record import Record, check_field
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import Refusal
 
 MOST_FILES = 1_000
+MOST_PROFILED = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,23 @@ class SnapshotOrder(Record):
         hex_bytes(self.nonce, 16)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProfileOrder(Record):
+    """Tell how these features are distributed in the current snapshot, as far as one may."""
+
+    KIND: ClassVar[str] = "saferoom/profile-order/1"
+    views: tuple[str, ...]
+    asked_at: str
+    nonce: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(0 < len(self.views) <= MOST_PROFILED, "views")
+        check_field(list(self.views) == sorted(set(self.views)), "views")
+        read_instant(self.asked_at)
+        hex_bytes(self.nonce, 16)
+
+
 def check_ingest_order(
     statement: Statement, lookup: Lookup, party: str, now: datetime
 ) -> IngestOrder:
@@ -89,6 +107,16 @@ def check_snapshot_order(statement: Statement, lookup: Lookup, now: datetime) ->
     check_signer(statement, lookup, Role.OPERATOR)
     _check_fresh(order.asked_at, now)
     return order
+
+
+def check_profile_order(
+    statement: Statement, lookup: Lookup, now: datetime
+) -> tuple[ProfileOrder, Enrolment]:
+    """Accept a fresh order of a steward or of an operator, who reviews; say whose it is."""
+    order = ProfileOrder.from_body(statement.body)
+    signer = check_signer(statement, lookup, Role.STEWARD, Role.OPERATOR)
+    _check_fresh(order.asked_at, now)
+    return order, signer
 
 
 def _check_fresh(asked_at: str, now: datetime) -> None:

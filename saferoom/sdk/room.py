@@ -42,6 +42,7 @@ from saferoom.sdk import models
 from saferoom.sdk.answers import COLUMNS, Asked, Line, Reader
 from saferoom.sdk.grades import Grades, cut
 from saferoom.sdk.mock import mock_table
+from saferoom.sdk.profile import profile_table
 from saferoom.sdk.progress import track
 
 T = TypeVar("T", bound=StrEnum)
@@ -119,6 +120,14 @@ class Room:
         """
         declared = MockSet.from_body(self.client.mock_set())
         return mock_table(self._views(), declared, views, rows, seed)
+
+    def profile(self, views: Iterable[str] | None = None) -> pd.DataFrame:
+        """Tell, as a steward or an operator, how features are distributed.
+
+        Figures of twenty enterprises or more, rounded; a line says why it has none.
+        """
+        names = self._views().names() if views is None else views
+        return profile_table(self.client.profile(self.client.author.profile_order(names)))
 
     def submit(
         self,

@@ -57,6 +57,7 @@ class Server:
             "score": self._score,
             "ingest": self._ingest,
             "materialise": self._materialise,
+            "profile": self._profile,
         }
         self._lock = threading.Lock()
         self._channels: dict[TimedSocket, threading.Thread] = {}
@@ -200,6 +201,10 @@ class Server:
         _check_parts(frame, {"order"})
         order = Statement.from_json(frame.header["order"])
         return {"snapshot": self._service.materialise(order)}, []
+
+    def _profile(self, frame: Frame) -> Reply:
+        _check_parts(frame, {"order"})
+        return self._service.profile(Statement.from_json(frame.header["order"])), []
 
 
 def _speaks(channel: TimedSocket) -> bool:

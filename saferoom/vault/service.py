@@ -38,6 +38,7 @@ from saferoom.vault.models import Models
 from saferoom.vault.orders import Orders
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
+from saferoom.vault.profiling import Profiling, check_profile
 from saferoom.vault.snapshots import Snapshot, SnapshotStore
 from saferoom.vault.tickets import Tickets
 
@@ -88,6 +89,9 @@ class Service:
             opened.callback(self._tickets.close)
             self._orders = Orders(paths.journal / "orders.log", clock())
             opened.callback(self._orders.close)
+            told = paths.journal / "told.log"
+            self._profiling = Profiling(told, paths.keys / "marks", random_bytes)
+            opened.callback(self._profiling.close)
             self._opened = opened.pop_all()
 
     @property
@@ -175,6 +179,22 @@ class Service:
             with computing(self._facts, self._declared, day, BUCKETS) as compute:
                 made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
             return self._orders.finish(statement.digest, describe_snapshot(made), now)
+
+    def profile(self, statement: Statement) -> dict[str, Json]:
+        """Tell, by a steward's or an operator's order, figures of many enterprises."""
+        now = self._clock()
+        with self._memory.roster() as roster:
+            order, signer = check_profile(roster, statement, self._declared.views, now)
+        with self._stewards_turn():
+            if (before := self._orders.done(statement.digest)) is not None:
+                return before
+            snapshot = self._snapshots.current
+            if snapshot is None:
+                raise Unavailable("NOT_READY", "no snapshot")
+            if snapshot.manifest.views != self._declared.views.digest:
+                raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+            told = self._profiling.tell(signer.party, snapshot, order.views)
+            return self._orders.finish(statement.digest, told, now)
 
     @contextmanager
     def _stewards_turn(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,6 +82,10 @@ class Snapshot:
                 matrix[number] = segment.row(row)[order]
                 present[number], disputed[number] = True, segment.disputed(row)
         return Found(matrix, present, disputed)
+
+    def scan(self) -> Iterator[Rows]:
+        """Decrypt everything, bucket by bucket."""
+        return (segment.scan() for segment in self._segments)
 
     def __del__(self) -> None:
         for segment in getattr(self, "_segments", []):

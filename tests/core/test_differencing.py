@@ -120,6 +120,14 @@ def test_different_cohorts_are_capped(teller: Teller) -> None:
     assert teller.ask(firms(0, 79)) == "told"
 
 
+def test_what_is_missing_contributes_as_missing(teller: Teller) -> None:
+    later = SALES.copy()
+    later[5] = np.nan
+    assert teller.ask(firms(0, 500), later) == "told"
+    later[6] = np.nan
+    assert teller.ask(firms(0, 500), later) == "DIFFERENCING"
+
+
 def test_zero_has_one_contribution() -> None:
     zeros = np.zeros(4000)
     assert (of(firms(0, 30), zeros) == of(firms(0, 30), -zeros)).all()

@@ -7,7 +7,7 @@ import dataclasses
 from fastapi import APIRouter
 
 from saferoom.api.callers import TheWrite
-from saferoom.api.models import IngestIn, Open, PartyPath, SnapshotIn
+from saferoom.api.models import IngestIn, Open, PartyPath, ProfileIn, SnapshotIn
 from saferoom.app import sources
 from saferoom.canonical import Json
 
@@ -33,3 +33,12 @@ def publish(body: SnapshotIn, write: TheWrite) -> Json:
         )
 
     return write.once(body.model_dump(), act)
+
+
+@router.post("/profiles", response_model=Open)
+def profile(body: ProfileIn, write: TheWrite) -> Json:
+    """Tell how features are distributed, by a signed order; figures of many, never a row."""
+    return write.once(
+        body.model_dump(),
+        lambda: sources.profile(write.room, write.caller, body.statement.read()),
+    )
