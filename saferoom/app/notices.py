@@ -28,6 +28,7 @@ CONCERNED: Mapping[str, str] = {
     "budget_signed": "enterprise",
     "grant_signed": "enterprise",
     "grant_revoked": "enterprise",
+    "quality_ticket": "source",
 }
 
 

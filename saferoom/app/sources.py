@@ -16,6 +16,7 @@ from saferoom.app import loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.app.log import acknowledge
+from saferoom.app.quality import send_tickets
 from saferoom.app.teaching import teach
 from saferoom.canonical import Digest, Json
 from saferoom.core.enrolment import Role
@@ -66,6 +67,7 @@ def materialise(room: Room, caller: Caller, order: Statement) -> Snapshot:
     if snapshot.views != views:
         raise Refusal("VIEW_UNAPPROVED", "the vault computes other views")
     _publish(room, snapshot)
+    send_tickets(room)
     return snapshot
 
 

@@ -179,6 +179,10 @@ class RoomClient:
         """Ask how features are distributed; the order is a steward's or an operator's."""
         return self._post("/v1/profiles", order)
 
+    def quality(self) -> Answer:
+        """Ask which tables are closed, and what a steward should see to."""
+        return self._get("/v1/quality")
+
     # --- how ---
 
     def close(self) -> None:

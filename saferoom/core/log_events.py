@@ -46,6 +46,7 @@ KINDS: dict[str, EventKind] = {
     "views_approved": EventKind(("views",), ("voters",)),
     "mock_approved": EventKind(("mock",), ("voters",)),
     "profiled": EventKind(("snapshot", "views"), ("party", "by", "order", "figures")),
+    "quality_ticket": EventKind((), ("source", "tickets", "closed")),
     "snapshot_published": EventKind(("snapshot", "views"), ("as_of",)),
     "policy_activated": EventKind(("policy_set",), ("voters",)),
     "version_submitted": EventKind(("version",), ("bank", "submitter")),

@@ -25,6 +25,7 @@ from saferoom.errors import SaferoomError
 from saferoom.vault.declarations import content_folder, read_declarations
 from saferoom.vault.home import initialise, open_home
 from saferoom.vault.lockdown import lock_down
+from saferoom.vault.quality import read_rules
 from saferoom.vault.server import Server
 from saferoom.vault.service import SCORE_SECONDS, Service
 
@@ -76,6 +77,7 @@ def run(
             start_cage=partial(Cage.start, engine=engine),
             sources=sources,
             score_seconds=score_seconds,
+            rules=read_rules(content / "policies" / "quality", declared.tables),
         )
         try:
             server = Server(service, paths.run)

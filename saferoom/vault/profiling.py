@@ -21,9 +21,9 @@ from saferoom.core.admission import check_active
 from saferoom.core.differencing import Fingerprint, Marks, check_apart, fingerprint
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.orders import ProfileOrder, check_profile_order
-from saferoom.core.views import ViewSet
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import NotFound, Refusal, Tampered
+from saferoom.vault.declarations import Declarations
 from saferoom.vault.durable import AppendLog, write_file
 from saferoom.vault.keys import RandomBytes
 from saferoom.vault.roster import Roster
@@ -34,18 +34,18 @@ AT_ONCE = 16  # features held in memory, of a million enterprises 128 MB
 
 
 def check_profile(
-    roster: Roster, statement: Statement, views: ViewSet, now: datetime
+    roster: Roster, statement: Statement, declared: Declarations, now: datetime
 ) -> tuple[ProfileOrder, Enrolment]:
     """Refuse whoever may not ask, and a steward's look at another source's features."""
     order, signer = check_profile_order(statement, roster.lookup, now)
-    tables = {view.name: view.table for view in views.views}
-    if not set(order.views) <= tables.keys():
+    if not set(order.views) <= set(declared.views.names()):
         raise NotFound("NOT_FOUND", "a feature of this name")
     if signer.role is Role.STEWARD:
         admission = roster.admission(signer.party)
         check_active(admission, now)
         assert admission is not None  # check_active refused
-        if not {tables[name] for name in order.views} <= set(admission.categories):
+        read = {table for name in order.views for table in declared.tables_of(name)}
+        if not read <= set(admission.categories):
             raise Refusal("CONTRACT_SCOPE", "tables")
     return order, signer
 

@@ -19,6 +19,7 @@ from saferoom.core.admission import PartyKind, check_active
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import local_day, read_day
 from saferoom.core.orders import IngestOrder, check_ingest_order, check_snapshot_order
+from saferoom.core.quality import QualityRule
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Conflict, Refusal, Unavailable
@@ -39,6 +40,7 @@ from saferoom.vault.orders import Orders
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
 from saferoom.vault.profiling import Profiling, check_profile
+from saferoom.vault.quality import Quality, blank
 from saferoom.vault.snapshots import Snapshot, SnapshotStore
 from saferoom.vault.tickets import Tickets
 
@@ -68,6 +70,7 @@ class Service:
         start_cage: Callable[[], Cage],
         sources: Path | None = None,
         score_seconds: float = SCORE_SECONDS,
+        rules: Sequence[QualityRule] = (),
     ) -> None:
         """Open everything; a cage that does not hold stops this first."""
         self._declared, self._clock, self._random = declared, clock, random_bytes
@@ -81,6 +84,7 @@ class Service:
             opened.callback(self._cages.close)
             self._keys = Keys(paths.keys, random_bytes)
             self._facts = FactStore(paths.facts, self._keys)
+            self._quality = Quality(paths.journal / "quality.json", rules, declared.tables)
             self._snapshots = SnapshotStore(paths.segments, self._keys)
             self._models = Models(paths.models, self._keys.sealing)
             self._memory = Memory(paths.journal / "statements.log", founders)
@@ -112,6 +116,7 @@ class Service:
             "answer_key": self._keys.answer.public.raw.hex(),
             "views": self._declared.views.to_body(),
             "sources": {**sources},
+            "quality": self._quality.describe(),
             "snapshot": describe_snapshot(snapshot) if snapshot else None,
             "enterprises": snapshot.manifest.enterprises if snapshot else 0,
             "cage": "ready",
@@ -176,15 +181,23 @@ class Service:
         with self._stewards_turn():
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
+            self._quality.assess(self._facts)
+            closed = self._quality.closed
             with computing(self._facts, self._declared, day, BUCKETS) as compute:
-                made = self._snapshots.publish(as_of, views.digest, views.names(), compute, now)
+                made = self._snapshots.publish(
+                    as_of,
+                    views.digest,
+                    views.names(),
+                    lambda bucket: blank(compute(bucket), self._declared, closed),
+                    now,
+                )
             return self._orders.finish(statement.digest, describe_snapshot(made), now)
 
     def profile(self, statement: Statement) -> dict[str, Json]:
         """Tell, by a steward's or an operator's order, figures of many enterprises."""
         now = self._clock()
         with self._memory.roster() as roster:
-            order, signer = check_profile(roster, statement, self._declared.views, now)
+            order, signer = check_profile(roster, statement, self._declared, now)
         with self._stewards_turn():
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
