@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -10,12 +12,14 @@ from inline_snapshot import snapshot
 
 from saferoom.canonical import Json
 from saferoom.cli import profile as command
+from saferoom.client import keyfolder
 from saferoom.client.http import RoomClient
 from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.transport import Transport
 from saferoom.core.enrolment import Role
 from saferoom.core.orders import ProfileOrder
 from saferoom.crypto.sealing import SealingKey
+from saferoom.crypto.signing import Statement
 from saferoom.sdk.profile import COLUMNS, profile_table
 from saferoom.sdk.room import Room
 from tests import factories as make
@@ -80,3 +84,32 @@ def test_the_order_is_signed_and_names_the_features(names: list[str] | None) -> 
     room = Room(RoomClient("https://room.example", keys, transport=transport))
     assert len(room.profile(names)) == 2
     assert ProfileOrder.from_body(asked[0]["body"]).views == ("reg_age_m",)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_command_asks_for_all_features_or_some(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,
+) -> None:
+    keyfolder.create(
+        tmp_path / "wu",
+        holder="wu",
+        party="tax",
+        role=Role.STEWARD,
+        url="https://room.example",
+        random_bytes=secrets.token_bytes,
+    )
+    asked: list[tuple[str, ...]] = []
+
+    def tell(_: RoomClient, order: Statement) -> dict[str, Json]:
+        asked.append(ProfileOrder.from_body(order.body).views)
+        return TOLD
+
+    monkeypatch.setattr(RoomClient, "catalogue", lambda _: PAGES["/v1/catalogue"])
+    monkeypatch.setattr(RoomClient, "profile", tell)
+    for view in ([], ["sales_12"]):
+        command.profile(key=tmp_path / "wu", view=view, as_json=as_json)
+    assert asked == [("reg_age_m",), ("sales_12",)]
+    assert "K_ANON" in capsys.readouterr().out
