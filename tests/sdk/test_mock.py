@@ -114,7 +114,7 @@ def test_a_feature_that_is_not_in_the_catalogue_is_refused(room: Room, names: li
 
 def test_lightgbm_fitted_on_mock_data_is_submitted_unchanged(room: Room, twin: TwinRoom) -> None:
     table = room.mock(NAMES, 500, seed=1)
-    model = lgb.LGBMClassifier(n_estimators=40, min_child_samples=100, n_jobs=1, verbosity=-1)
+    model = lgb.LGBMClassifier(n_estimators=40, n_jobs=1, verbosity=-1)
     model.fit(table, labels(table))
     scores = np.asarray(model.predict_proba(table))[:, 1]
     version = room.submit(model, name="practice", grades=4, scores=scores.tolist())
