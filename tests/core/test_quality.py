@@ -28,6 +28,7 @@ def table(name: str, period: CellType | None = CellType.MONTH) -> Table:
         name=name,
         title_zh="甲",
         title_en="A",
+        items=("tax.filing",),
         period="period" if period else None,
         columns=tuple(columns),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from saferoom.core.uscc import make_uscc
 from saferoom.crypto.signing import Statement
 from saferoom.errors import SaferoomError
 from tests import factories as make
+from tests.vault.conftest import copied
 from tests.vault.room import SmallRoom, reg_base, tax_month, tax_year, write_csv
 
 FIRMS = tuple(make_uscc(number) for number in range(100, 160))
@@ -28,9 +29,10 @@ def write_firms(room: SmallRoom, firms: tuple[str, ...], number: int) -> None:
     write_csv(room.sources / f"registry/reg_base-{number}.csv", [reg_base(c) for c in firms])
 
 
-@pytest.fixture
-def told_room(bare: SmallRoom) -> SmallRoom:
+@pytest.fixture(scope="module")
+def told_room_once(tmp_path_factory: pytest.TempPathFactory) -> SmallRoom:
     """A vault with 59 firms, one of them without taxes."""
+    bare = SmallRoom.open(tmp_path_factory.mktemp("told_room"))
     bare.furnish()
     bare.enrol("power.clerk", "room", Role.AUDITOR)
     write_csv(bare.sources / "tax/tax_year.csv", [tax_year(FIRMS[0], "A")], "gbk")
@@ -39,7 +41,15 @@ def told_room(bare: SmallRoom) -> SmallRoom:
     for name in ("registry", "tax"):
         bare.ingest(name)
     bare.materialise()
+    bare.service.close()
     return bare
+
+
+@pytest.fixture
+def told_room(told_room_once: SmallRoom, tmp_path: Path) -> Iterator[SmallRoom]:
+    room = copied(told_room_once, tmp_path)
+    yield room
+    room.service.close()
 
 
 def order(room: SmallRoom, *views: str, by: str = "tax.steward", **changes: object) -> Statement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from saferoom.vault.declarations import content_folder
 from saferoom.vault.home import VaultHome
 from saferoom.vault.quality import read_rules
 from saferoom.vault.service import Service
+from tests.vault.conftest import copied
 from tests.vault.room import CODES, SmallRoom, reg_base, tax_month, write_csv
 
 
@@ -65,9 +66,10 @@ def closed(room: SmallRoom) -> Json:
     return quality["closed"]
 
 
-@pytest.fixture
-def filed(bare: SmallRoom) -> SmallRoom:
+@pytest.fixture(scope="module")
+def filed_once(tmp_path_factory: pytest.TempPathFactory) -> SmallRoom:
     """Two batches: one good; one late, with a gap, an empty cell, a dirty row, a stranger."""
+    bare = SmallRoom.open(tmp_path_factory.mktemp("filed"))
     bare.furnish()
     good = [tax_month(code, month, 500) for code in CODES[:2] for month in (1, 2, 3)]
     poor = [
@@ -81,7 +83,15 @@ def filed(bare: SmallRoom) -> SmallRoom:
     write_csv(bare.sources / "registry/reg_base.csv", [reg_base(code) for code in CODES[:3]])
     for name in ("tax", "registry"):
         bare.ingest(name)
+    bare.service.close()
     return bare
+
+
+@pytest.fixture
+def filed(filed_once: SmallRoom, tmp_path: Path) -> Iterator[SmallRoom]:
+    room = copied(filed_once, tmp_path)
+    yield room
+    room.service.close()
 
 
 def test_each_rule_is_counted_by_batch_and_in_whole(filed: SmallRoom) -> None:
