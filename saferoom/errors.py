@@ -243,6 +243,31 @@ CODES: dict[str, Code] = {
         "The feature views are not the approved ones.",
         "Use the views of the room's catalogue as they are now.",
     ),
+    "K_ANON": Code(
+        Refusal,
+        "Too few enterprises stand behind this figure.",
+        "Ask for a larger cohort; figures are told of 20 enterprises or more.",
+    ),
+    "DOMINANCE": Code(
+        Refusal,
+        "One enterprise makes up too much of this total.",
+        "Use quantiles instead; a mean is told where nobody is more than half of the total.",
+    ),
+    "DIFFERENCING": Code(
+        Refusal,
+        "Together with figures told before, this would single out a few enterprises.",
+        "Wait until more enterprises' data have changed, or use the figures told before.",
+    ),
+    "COHORT_CAP": Code(
+        Refusal,
+        "Your organisation was told figures of this feature for as many cohorts as may be.",
+        "Use the figures told before; each further cohort would help to single enterprises out.",
+    ),
+    "ROW_OUTPUT": Code(
+        Refusal,
+        "This would be a row, or one enterprise's value.",
+        "Ask for a count, mean, quantiles or a histogram of a cohort.",
+    ),
     # Input: can it be read?
     "NOT_CANONICAL": Code(
         BadInput,
@@ -293,6 +318,16 @@ CODES: dict[str, Code] = {
         BadInput,
         "The policy files are not valid.",
         "Run `saferoom policy check` and mend what it names.",
+    ),
+    "MOCK_INVALID": Code(
+        BadInput,
+        "The declarations of mock data cannot be drawn from.",
+        "Mend what is named in policies/mock; `saferoom policy mock` checks it.",
+    ),
+    "MOCK_UNDECLARED": Code(
+        BadInput,
+        "No mock data is declared for a feature of this name.",
+        "Use names of room.catalogue(); for one of those, ask the operator to declare it.",
     ),
     "SETTING_INVALID": Code(
         BadInput,

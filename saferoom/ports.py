@@ -106,6 +106,10 @@ class Steward(Protocol):
         """Change every key of what rests, while scores go on."""
         ...
 
+    def profile(self, order: Statement) -> Mapping[str, Json]:
+        """Tell how features are distributed, through the aggregate gate; never a row."""
+        ...
+
 
 class Policy(Protocol):
     """The active policy set; it narrows and never widens."""

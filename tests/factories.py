@@ -30,6 +30,7 @@ from saferoom.core.orders import (
     EraseOrder,
     IngestOrder,
     KeyBackupOrder,
+    ProfileOrder,
     RotateOrder,
     SnapshotOrder,
 )
@@ -412,6 +413,16 @@ def key_backup_order(**changes: object) -> KeyBackupOrder:
         "nonce": nonce("backup"),
     }
     return KeyBackupOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def profile_order(**changes: object) -> ProfileOrder:
+    """Ask how two features are distributed."""
+    fields: dict[str, object] = {
+        "views": FEATURES[:2],
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("profile"),
+    }
+    return ProfileOrder(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def suspension(**changes: object) -> Suspension:

@@ -139,6 +139,11 @@ class VaultClient:
         """Have every file read, and those named that are not well."""
         return self._call({"verb": "check"}, seconds=self._steward_seconds).header
 
+    def profile(self, order: Statement) -> Mapping[str, Json]:
+        """Tell how features are distributed, through the aggregate gate; never a row."""
+        header: dict[str, Json] = {"verb": "profile", "order": order.to_json()}
+        return self._call(header, seconds=self._steward_seconds).header
+
     def close(self) -> None:
         """Close the connections that wait; those in use are closed by their users."""
         while (channel := self._pooled()) is not None:

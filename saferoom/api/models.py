@@ -181,6 +181,10 @@ class RotateIn(One):
     """An order to change the vault's keys, signed by two operators."""
 
 
+class ProfileIn(One):
+    """An order to tell how features are distributed, signed by a steward or an operator."""
+
+
 class _Out(BaseModel):
     """What we answer: names are promised, further fields may follow."""
 

@@ -11,7 +11,7 @@ from saferoom.adapters.database.engine import reading
 from saferoom.app import loading, teaching
 from saferoom.app.context import Room
 from saferoom.canonical import Json
-from saferoom.core.views import ViewSet
+from saferoom.core.mock import MockSet
 from saferoom.errors import Isolation, SaferoomError, Unavailable
 
 READY = "ready"
@@ -41,7 +41,13 @@ def describe(room: Room) -> dict[str, Json]:
 def catalogue(room: Room) -> dict[str, Json]:
     """Return the approved ViewSet body; NOT_READY before one is approved."""
     with reading(room.database) as connection:
-        return ViewSet.from_body(loading.standing_subject(connection, "views").body).to_body()
+        return loading.standing_views(connection).to_body()
+
+
+def mock_set(room: Room) -> dict[str, Json]:
+    """Return what mock data are made of; nothing of the vault is needed for it."""
+    with reading(room.database) as connection:
+        return MockSet.from_body(loading.standing_subject(connection, "mock").body).to_body()
 
 
 def parts(room: Room) -> dict[str, str]:

@@ -111,6 +111,11 @@ def standing_subject(connection: Connection, name: str) -> Statement:
     return Statement.from_bytes(stored)
 
 
+def standing_views(connection: Connection) -> ViewSet:
+    """Read the view set that counts now; NOT_READY before there is one."""
+    return ViewSet.from_body(standing_subject(connection, "views").body)
+
+
 def views_of(connection: Connection, digest: str) -> ViewSet:
     """Read an approved view set by its digest."""
     stored = connection.scalar(_SUBJECT, {"digest": digest})

@@ -29,6 +29,7 @@ CONCERNED: Mapping[str, str] = {
     "grant_signed": "enterprise",
     "grant_revoked": "enterprise",
     "erased": "enterprise",
+    "quality_ticket": "source",
 }
 
 

@@ -15,10 +15,17 @@ from saferoom.adapters.database.writing import insert_new, insert_or_update
 from saferoom.app import loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
+from saferoom.app.log import acknowledge
+from saferoom.app.quality import send_tickets
 from saferoom.app.teaching import teach
 from saferoom.canonical import Digest, Json
 from saferoom.core.enrolment import Role
-from saferoom.core.orders import IngestOrder, check_ingest_order, check_snapshot_order
+from saferoom.core.orders import (
+    IngestOrder,
+    check_ingest_order,
+    check_profile_order,
+    check_snapshot_order,
+)
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Refusal, Unavailable
@@ -60,7 +67,35 @@ def materialise(room: Room, caller: Caller, order: Statement) -> Snapshot:
     if snapshot.views != views:
         raise Refusal("VIEW_UNAPPROVED", "the vault computes other views")
     _publish(room, snapshot)
+    send_tickets(room)
     return snapshot
+
+
+def profile(room: Room, caller: Caller, order: Statement) -> dict[str, Json]:
+    """Tell how features are distributed, once the sinks hold that it was told."""
+    if caller.role not in {Role.STEWARD, Role.OPERATOR}:
+        raise Refusal("ROLE")
+    with reading(room.database) as connection:
+        _, signer = check_profile_order(order, loading.lookup(connection), room.clock())
+    if signer.role is Role.STEWARD and signer.party != caller.party:
+        raise Refusal("ROLE", "another source's order")
+    teach(room)
+    told = dict(room.steward.profile(order))
+    figures = told.get("features")
+    personal: dict[str, Json] = {
+        "party": signer.party,
+        "by": signer.holder,
+        "order": order.digest,
+        "figures": len(figures) if isinstance(figures, list) else 0,
+    }
+    artefacts = {name: Digest(str(told.get(name))) for name in ("snapshot", "views")}
+    with writing(room.database) as connection:
+        entry = write_entry(connection, room, Draft("profiled", signer.party, personal, artefacts))
+    try:
+        acknowledge(room, [entry])
+    except Unavailable as error:
+        raise Unavailable("NOT_DELIVERED") from error
+    return told
 
 
 def follow(room: Room) -> None:

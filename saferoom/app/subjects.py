@@ -13,6 +13,7 @@ from saferoom.app.teaching import queue, teach_now
 from saferoom.canonical import Digest
 from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Enrolment, Role, check_signer
+from saferoom.core.mock import MockSet
 from saferoom.core.moment import write_instant
 from saferoom.core.proposals import PolicySet
 from saferoom.core.source import SourceManifest
@@ -20,16 +21,21 @@ from saferoom.core.views import ViewSet
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Refusal
 
-UNTAUGHT = frozenset({SubjectKind.POLICY})  # the vault's rules are code; no set widens them
+# The vault's rules are code, no set widens them; and it has no part in mock data.
+UNTAUGHT = frozenset({SubjectKind.POLICY, SubjectKind.MOCK})
+OF_STEWARDS = frozenset({SubjectKind.SOURCE, SubjectKind.MOCK})
 
 
 def propose(room: Room, _caller: Caller, statement: Statement) -> Digest:
-    """Put a view set, source manifest or policy set up for votes; an operator signs."""
+    """Put something up for votes; an operator signs.
+
+    A source's own steward may sign its manifest; the figures of mock data, any steward.
+    """
     with writing(room.database) as connection:
         kind, party = _read(connection, room, statement)
-        roles = (Role.OPERATOR, Role.STEWARD) if kind is SubjectKind.SOURCE else (Role.OPERATOR,)
+        roles = (Role.OPERATOR, Role.STEWARD) if kind in OF_STEWARDS else (Role.OPERATOR,)
         signer = check_signer(statement, loading.lookup(connection), *roles)
-        if signer.role is Role.STEWARD and signer.party != party:
+        if signer.role is Role.STEWARD and party and signer.party != party:
             raise Refusal("ROLE")
         new = put_up(
             connection, room, statement, kind=kind, party=party or signer.party, submitter=signer
@@ -82,6 +88,9 @@ def _read(connection: Connection, room: Room, statement: Statement) -> tuple[Sub
         case ViewSet.KIND:
             ViewSet.from_body(statement.body)
             return SubjectKind.VIEWS, ""
+        case MockSet.KIND:
+            MockSet.from_body(statement.body).of(loading.standing_views(connection))
+            return SubjectKind.MOCK, ""
         case PolicySet.KIND:
             room.load_policy(statement.body)
             return SubjectKind.POLICY, ""

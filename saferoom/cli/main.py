@@ -20,8 +20,10 @@ from saferoom.cli import (
     init,
     keys,
     login,
+    mock,
     order,
     policy,
+    profile,
     serve,
     vault,
     verify,
@@ -62,6 +64,8 @@ app.command("worker")(worker.worker)
 app.add_typer(vault.app, name="vault")
 app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
+app.command("mock")(mock.mock)
+app.command("profile")(profile.profile)
 app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
 app.command("verify")(verify.verify)

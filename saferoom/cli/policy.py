@@ -50,6 +50,22 @@ def run_cases(*, policies: Folder = None, as_json: AsJson = False) -> None:
         raise typer.Exit(2)
 
 
+@app.command("mock")
+def check_mock(*, policies: Folder = None, as_json: AsJson = False) -> None:
+    """Read the declarations of mock data strictly; refuse correlations that cannot be."""
+    from saferoom.adapters.mock_files import read_mock_set  # noqa: PLC0415  # as above
+
+    found = read_mock_set(_folder(policies) / "mock")
+    told = {
+        "valid": True,
+        "digest": found.digest,
+        "features": len(found.columns),
+        "correlations": len(found.correlations),
+    }
+    text = f"valid: {len(found.columns)} features, {len(found.correlations)} correlations"
+    tell(told, text, as_json=as_json)
+
+
 @app.command("explain")
 def explain(
     *,

@@ -71,6 +71,10 @@ class RoomClient:
         """Ask for the approved view set."""
         return self._get("/v1/catalogue")
 
+    def mock_set(self) -> Answer:
+        """Ask for the approved declarations of mock data."""
+        return self._get("/v1/mock")
+
     def parties(self) -> list[Answer]:
         """List admitted organisations and those put up for a vote."""
         return self._list("/v1/parties", "parties")
@@ -94,7 +98,7 @@ class RoomClient:
         return self._post("/v1/votes", statement)
 
     def propose(self, statement: Statement) -> Digest:
-        """Put a view set, a source's manifest or a policy set up for votes."""
+        """Put a view set, a source's manifest, a policy set or mock declarations up for votes."""
         return _digest(self._post("/v1/subjects", statement))
 
     # --- model versions ---
@@ -178,6 +182,14 @@ class RoomClient:
     def rotate(self, order: Statement) -> Answer:
         """Have the vault change its keys; two operators sign."""
         return self._post("/v1/rotations", order)
+
+    def profile(self, order: Statement) -> Answer:
+        """Ask how features are distributed; the order is a steward's or an operator's."""
+        return self._post("/v1/profiles", order)
+
+    def quality(self) -> Answer:
+        """Ask which tables are closed, and what a steward should see to."""
+        return self._get("/v1/quality")
 
     # --- how ---
 

@@ -8,7 +8,7 @@ statement and signs it; nothing here talks to the room. Others add their signatu
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from saferoom.core.orders import (
     IngestOrder,
     KeyBackupOrder,
     OrderedFile,
+    ProfileOrder,
     RotateOrder,
     SnapshotOrder,
 )
@@ -47,6 +48,7 @@ Signable = (
     | IngestOrder
     | KeyBackupOrder
     | Manifest
+    | ProfileOrder
     | Revocation
     | RotateOrder
     | ScoreRequest
@@ -319,6 +321,11 @@ class Author:
                 nonce=self._nonce(),
             )
         )
+
+    def profile_order(self, views: Iterable[str]) -> Statement:
+        """Ask, as a steward or an operator, how features are distributed."""
+        names = tuple(sorted(set(views)))
+        return self._sign(ProfileOrder(views=names, asked_at=self._now(), nonce=self._nonce()))
 
     def token_request(self, origin: str) -> Statement:
         """Ask one room for a bearer token by showing that the enrolled key is held."""

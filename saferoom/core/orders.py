@@ -18,6 +18,7 @@ from typing import ClassVar
 from saferoom.canonical import Digest
 from saferoom.core.enrolment import (
     SOON,
+    Enrolment,
     Lookup,
     Role,
     check_enterprise,
@@ -31,6 +32,7 @@ from saferoom.errors import Refusal
 
 MOST_FILES = 1_000
 MOST_KEPT_DAYS = 35  # of a backup of keys: so long what was erased may still be opened by one
+MOST_PROFILED = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,23 @@ class SnapshotOrder(Record):
     def __post_init__(self) -> None:
         """Check ranges."""
         read_day(self.as_of)
+        read_instant(self.asked_at)
+        hex_bytes(self.nonce, 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOrder(Record):
+    """Tell how these features are distributed in the current snapshot, as far as one may."""
+
+    KIND: ClassVar[str] = "saferoom/profile-order/1"
+    views: tuple[str, ...]
+    asked_at: str
+    nonce: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(0 < len(self.views) <= MOST_PROFILED, "views")
+        check_field(list(self.views) == sorted(set(self.views)), "views")
         read_instant(self.asked_at)
         hex_bytes(self.nonce, 16)
 
@@ -186,6 +205,16 @@ def _check_soon(asked_at: str, now: datetime) -> None:
     check_not_ahead(asked_at, now, "asked_at")
     if read_instant(asked_at) < now - SOON:
         raise Refusal("REPLAY")
+
+
+def check_profile_order(
+    statement: Statement, lookup: Lookup, now: datetime
+) -> tuple[ProfileOrder, Enrolment]:
+    """Accept a fresh order of a steward or of an operator, who reviews; say whose it is."""
+    order = ProfileOrder.from_body(statement.body)
+    signer = check_signer(statement, lookup, Role.STEWARD, Role.OPERATOR)
+    _check_fresh(order.asked_at, now)
+    return order, signer
 
 
 def _check_fresh(asked_at: str, now: datetime) -> None:

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from saferoom.core.record import Record, check_field
 
+DTYPE = "float64"  # of every feature: in segments, in a cage, and in mock data
+
 
 class Level(StrEnum):
     """Sensitivity: public, internal, non-public enterprise data, trade secret."""

@@ -14,7 +14,9 @@ from typing import Any
 
 from saferoom.adapters.cedar import read_policy_set
 from saferoom.adapters.content import content_folder
+from saferoom.adapters.mock_files import read_mock_set
 from saferoom.canonical import Json, canonical_bytes
+from saferoom.core.mock import MockSet
 from saferoom.core.proposals import PolicySet
 from saferoom.core.source import SourceManifest
 from saferoom.core.views import View, ViewSet
@@ -46,6 +48,11 @@ def views() -> ViewSet:
         for body in document["view"]
     ]
     return ViewSet(views=tuple(sorted(found, key=lambda view: view.name)))
+
+
+def mock() -> MockSet:
+    """Read `policies/mock/*.toml`, as far as there are views."""
+    return read_mock_set(content_folder("policies") / "mock").of(views())
 
 
 def sources() -> tuple[SourceManifest, ...]:

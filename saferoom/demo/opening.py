@@ -128,13 +128,15 @@ def activate_policy(stage: Stage) -> Told:
 
 
 def approve_views(stage: Stage) -> Told:
-    """Approve the feature views."""
+    """Approve the feature views, and what mock data of them is made of."""
     views = content.views()
     digest = _propose(stage, views.to_body())
     check(stage.vote(digest, *OPERATORS) == "approved", "the views are approved")
     catalogue = stage.client("li.na").catalogue()
     check(catalogue == views.to_body(), "the catalogue shows the approved views")
-    return Told(f"{len(views.views)} features in the catalogue")
+    mock = _propose(stage, content.mock().to_body())
+    check(stage.vote(mock, *OPERATORS) == "approved", "the declarations of mock data are approved")
+    return Told(f"{len(views.views)} features in the catalogue, each with mock data declared")
 
 
 def connect_sources(stage: Stage) -> Told:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from saferoom.canonical import Json
-from saferoom.demo import asking, granting, opening, proving, submitting
+from saferoom.demo import asking, figures, granting, opening, proving, submitting
 from saferoom.demo.granting import Parts
 from saferoom.demo.server import served
 from saferoom.demo.setup import Prepared, prepare
@@ -62,12 +62,14 @@ def open_room(play: Play, ready: Prepared) -> None:
     play.step("Sources are connected", lambda: opening.connect_sources(stage))
     play.step("Sources bring their data", lambda: opening.ingest(stage, ready.rows))
     play.step("A snapshot is published", lambda: opening.publish_snapshot(stage))
+    play.step("A steward sees figures of many", lambda: figures.profile(stage))
     play.step("Banks are admitted", lambda: opening.admit_banks(stage))
 
 
 def bring_models(play: Play, ready: Prepared, versions: Versions) -> None:
-    """Bank A brings two models; two more people and two operators agree."""
+    """Bank A practises and brings two models; two more people and two operators agree."""
     stage = ready.stage
+    play.step("A modeller practises on mock data", lambda: figures.practise(stage))
     play.step("A LightGBM model is submitted", lambda: submitting.submit(stage, versions, TREES))
     play.step("A scorecard is submitted", lambda: submitting.submit(stage, versions, CARD))
     play.step("Self-approval is refused", lambda: submitting.approve_own(stage, versions))

@@ -71,6 +71,7 @@ _SLOPE = re.compile(r"binary sigmoid:([0-9]{1,3})(?:\.([0-9]{1,6}))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _INTEGERS = re.compile(r"-?[0-9]{1,10}(?: -?[0-9]{1,10})*")
 _FLOAT = r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?"
+_LARGEST = "1.7976931348623157e+308"  # a double can be no larger
 _FLOATS = re.compile(f"{_FLOAT}(?: {_FLOAT})*")
 
 _Fields = dict[str, str]
@@ -173,7 +174,7 @@ def _read_splits(fields: _Fields, leaves: int, where: str) -> tuple[Split, ...]:
     sets = _read_categories(fields, count, where)
     rows = zip(
         column("split_feature", 0, MOST_FEATURES),
-        _floats(fields["threshold"], count, f"{where}: threshold"),
+        _floats(_bounded(fields["threshold"]), count, f"{where}: threshold"),
         column("decision_type", 0, 11),
         column("left_child", -leaves, count),
         column("right_child", -leaves, count),
@@ -225,6 +226,15 @@ def _read_fields(
     if not fields.keys() >= needed:
         raise BadInput("MODEL_MALFORMED", f"{where}: a field is missing")
     return fields
+
+
+def _bounded(thresholds: str) -> str:
+    """Write `inf` as the largest double.
+
+    LightGBM writes it where it splits what is missing from all that is there.
+    """
+    words = thresholds.split(" ")
+    return " ".join(_LARGEST if word == "inf" else word for word in words)
 
 
 def _integer(text: str, allowed: tuple[int, int], field: str) -> int:

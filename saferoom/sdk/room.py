@@ -28,6 +28,7 @@ from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.trustfile import read_trust, trust_of
 from saferoom.core.admission import Admission
 from saferoom.core.manifest import Manifest, Purpose, artefact_aad
+from saferoom.core.mock import MockSet
 from saferoom.core.moment import local_day
 from saferoom.core.request import MOST_ENTERPRISES
 from saferoom.core.trust import Trust
@@ -40,6 +41,8 @@ from saferoom.scoring.evaluation import Direction
 from saferoom.sdk import models
 from saferoom.sdk.answers import COLUMNS, Asked, Line, Reader
 from saferoom.sdk.grades import Grades, cut
+from saferoom.sdk.mock import mock_table
+from saferoom.sdk.profile import profile_table
 from saferoom.sdk.progress import track
 
 T = TypeVar("T", bound=StrEnum)
@@ -104,9 +107,27 @@ class Room:
 
     def catalogue(self) -> pd.DataFrame:
         """List the features that a model may read."""
-        views = ViewSet.from_body(self.client.catalogue()).views
-        rows = [view.to_body() for view in views]
+        rows = [view.to_body() for view in self._views().views]
         return pd.DataFrame(rows, columns=list(_SHOWN))
+
+    def mock(
+        self, views: Iterable[str] | None = None, rows: int = 1000, *, seed: int = 0
+    ) -> pd.DataFrame:
+        """Make practice rows on this machine, from what stewards declared of each feature.
+
+        As a model meets them in the room: these columns in this order, float64, NaN where
+        something is missing. The same seed gives the same bytes on any machine.
+        """
+        declared = MockSet.from_body(self.client.mock_set())
+        return mock_table(self._views(), declared, views, rows, seed)
+
+    def profile(self, views: Iterable[str] | None = None) -> pd.DataFrame:
+        """Tell, as a steward or an operator, how features are distributed.
+
+        Figures of twenty enterprises or more, rounded; a line says why it has none.
+        """
+        names = self._views().names() if views is None else views
+        return profile_table(self.client.profile(self.client.author.profile_order(names)))
 
     def submit(
         self,
@@ -197,6 +218,9 @@ class Room:
         if not told <= shown and not told <= shown | {self.client.room()["snapshot"]}:
             raise Tampered("ANSWER_INVALID", "it is of another snapshot than the room's")
         return lines
+
+    def _views(self) -> ViewSet:
+        return ViewSet.from_body(self.client.catalogue())
 
     def _manifest(self, digest: Digest) -> tuple[Manifest, Answer]:
         """Fetch what a version is, and check that it is that version."""

@@ -33,6 +33,7 @@ from saferoom.vault.home import VaultHome, initialise, open_home
 from saferoom.vault.housekeeper import keeping_house
 from saferoom.vault.key_backups import restore_keys
 from saferoom.vault.lockdown import lock_down
+from saferoom.vault.quality import read_rules
 from saferoom.vault.server import Server
 from saferoom.vault.service import SCORE_SECONDS, Service
 from saferoom.vault.timetable import read_timetable
@@ -101,6 +102,7 @@ def run(
             sources=sources,
             score_seconds=score_seconds,
             timetable=read_timetable(snapshot_times, datetime.now(UTC)),
+            rules=read_rules(content / "policies" / "quality", declared.tables),
         )
         try:
             server = Server(service, paths.run)

@@ -48,6 +48,10 @@ class Declarations:
             raise NotFound("NOT_FOUND", "a connector of this name")
         return self.sources[name]
 
+    def tables_of(self, view: str) -> frozenset[str]:
+        """Name every table that a feature reads."""
+        return frozenset(one.table for one in aggregates(self.formulas[view]))
+
 
 def content_folder() -> Path:
     """Find the declarations: the checkout's, else those that the package ships."""

@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 
 from saferoom.canonical import Digest, canonical_bytes, digest_bytes, parse_object
 from saferoom.core.record import Record, check_field
+from saferoom.core.views import DTYPE as FEATURE_DTYPE
 from saferoom.errors import SaferoomError, Tampered
 
 MAGIC = b"SRSEG02\n"
 CHUNK_ROWS = 64
-DTYPE = "<f8"
+DTYPE = np.dtype(FEATURE_DTYPE).newbyteorder("<").str
 TAG = 16
 INDEX = np.dtype([("code", "S18"), ("disputed", "u1")])
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ class Header(Record):
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_field(self.dtype == "float64", "dtype")
+        check_field(self.dtype == FEATURE_DTYPE, "dtype")
         check_field(self.chunk_rows > 0 and self.rows >= 0, "rows")
 
 
@@ -78,7 +79,7 @@ def write_segment(
         file=path.name,
         rows=len(rows.codes),
         columns=columns,
-        dtype="float64",
+        dtype=FEATURE_DTYPE,
         chunk_rows=CHUNK_ROWS,
     )
     head = canonical_bytes(header.to_body())

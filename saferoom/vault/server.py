@@ -61,6 +61,7 @@ class Server:
             "rotate": self._by_order(service.rotate),
             "back_up_keys": self._by_order(service.back_up_keys),
             "check": self._check,
+            "profile": self._by_order(service.profile),
         }
         self._lock = threading.Lock()
         self._channels: dict[TimedSocket, threading.Thread] = {}

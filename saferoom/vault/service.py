@@ -26,6 +26,7 @@ from saferoom.core.orders import (
     check_rotate_order,
     check_snapshot_order,
 )
+from saferoom.core.quality import QualityRule
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Conflict, Refusal, SaferoomError, Unavailable
@@ -48,7 +49,9 @@ from saferoom.vault.models import Models
 from saferoom.vault.orders import Orders
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
+from saferoom.vault.profiling import Profiling, check_profile
 from saferoom.vault.publication import SnapshotStore
+from saferoom.vault.quality import Quality, blank
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
@@ -82,6 +85,7 @@ class Service:
         sources: Path | None = None,
         score_seconds: float = SCORE_SECONDS,
         timetable: Timetable = BY_ORDER,
+        rules: Sequence[QualityRule] = (),
     ) -> None:
         """Open everything; a cage that does not hold stops this first."""
         self._declared, self._clock, self._random = declared, clock, random_bytes
@@ -100,6 +104,7 @@ class Service:
             opened.callback(erasures.close)
             stones = Tombstones(self._keys, erasures.marks)
             self._facts = FactStore(paths.facts, self._keys, stones)
+            self._quality = Quality(paths.journal / "quality.json", rules, declared.tables)
             self._snapshots = SnapshotStore(paths.segments, self._keys)
             self._models = Models(paths.models, self._keys.sealing)
             self._memory = Memory(paths.journal / "statements.log", founders)
@@ -117,6 +122,9 @@ class Service:
                 stones,
                 tuple(declared.tables),
             )
+            told = paths.journal / "told.log"
+            self._profiling = Profiling(told, paths.keys / "marks", random_bytes)
+            opened.callback(self._profiling.close)
             self._opened = opened.pop_all()
 
     @property
@@ -137,6 +145,7 @@ class Service:
             "answer_key": self._keys.answer.public.raw.hex(),
             "views": self._declared.views.to_body(),
             "sources": {**sources},
+            "quality": self._quality.describe(),
             "snapshot": describe_snapshot(snapshot) if snapshot else None,
             "enterprises": snapshot.manifest.enterprises if snapshot else 0,
             "cage": "ready",
@@ -249,10 +258,16 @@ class Service:
 
     def _publish(self, day: date, now: datetime) -> Snapshot:
         views = self._declared.views
-
-        names = views.names()
+        self._quality.assess(self._facts)
+        closed = self._quality.closed
         with computing(self._facts, self._declared, day, BUCKETS) as compute:
-            return self._snapshots.publish(day.isoformat(), views.digest, names, compute, now)
+            return self._snapshots.publish(
+                day.isoformat(),
+                views.digest,
+                views.names(),
+                lambda bucket: blank(compute(bucket), self._declared, closed),
+                now,
+            )
 
     def _obey(
         self, statement: Statement, now: datetime, act: Callable[[], dict[str, Json]]
@@ -262,6 +277,22 @@ class Service:
             if (before := self._orders.done(statement.digest)) is not None:
                 return before
             return self._orders.finish(statement.digest, act(), now)
+
+    def profile(self, statement: Statement) -> dict[str, Json]:
+        """Tell, by a steward's or an operator's order, figures of many enterprises."""
+        now = self._clock()
+        with self._memory.roster() as roster:
+            order, signer = check_profile(roster, statement, self._declared, now)
+
+        def tell() -> dict[str, Json]:
+            snapshot = self._snapshots.current
+            if snapshot is None:
+                raise Unavailable("NOT_READY", "no snapshot")
+            if snapshot.manifest.views != self._declared.views.digest:
+                raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+            return self._profiling.tell(signer.party, snapshot, order.views)
+
+        return self._obey(statement, now, tell)
 
     @contextmanager
     def _stewards_turn(self, *, tidying: bool = False) -> Iterator[None]:

@@ -11,7 +11,7 @@ snapshot's, which is in the ring of keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +24,7 @@ from saferoom.core.record import Record, check_field
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import Tampered
 from saferoom.vault.keys import BUCKETS, WRAPPED, Keys, bucket_of, unwrap
-from saferoom.vault.segments import Floats, Segment
+from saferoom.vault.segments import Floats, Rows, Segment
 
 KEYS = "snapshot/"  # what the names of their keys begin with
 
@@ -129,6 +129,10 @@ class Snapshot:
                 if row is not None:
                     return file, row
         return None
+
+    def scan(self) -> Iterator[Rows]:
+        """Decrypt everything, file by file."""
+        return (segment.scan() for segment in self.by_name.values())
 
     def code_of(self, mark: bytes) -> str | None:
         """Find whose mark this is."""

@@ -203,6 +203,9 @@ def test_findings_snapshots_and_counts_are_typed(vault: TwinVault, client: Vault
     vault.answer = lambda _: ({"ok": True, "rows": 5, "quarantined": 1, "tables": {}}, [])
     order = make.sign(make.ingest_order(), "tax.steward")
     assert client.ingest(order) == {"rows": 5, "quarantined": 1, "tables": {}}
+    vault.answer = lambda _: ({"ok": True, "features": []}, [])
+    assert client.profile(make.sign(make.profile_order(), "zhao")) == {"features": []}
+    assert vault.asked[-1].header["verb"] == "profile"
 
 
 def test_what_comes_of_erasures_and_keys_is_typed(vault: TwinVault, client: VaultClient) -> None:

@@ -16,6 +16,7 @@ from saferoom.app import (
     notices,
     parties,
     people,
+    quality,
     receipts,
     scores,
     sources,
@@ -60,6 +61,8 @@ TOLD_SNAPSHOT = {
 DOORS: list[Door] = [
     ("GET", "/v1/room", None, (health, "describe"), {"origin": "x"}, (), {"origin": "x"}),
     ("GET", "/v1/catalogue", None, (health, "catalogue"), {"views": []}, (), {"views": []}),
+    ("GET", "/v1/quality", None, (quality, "quality"), {"closed": []}, (), {"closed": []}),
+    ("GET", "/v1/mock", None, (health, "mock_set"), {"columns": []}, (), {"columns": []}),
     ("POST", "/v1/enrolments", MANY, (people, "enrol"), (D,), ([STATEMENT],), {"digests": [D]}),
     ("POST", "/v1/admissions", ONE, (parties, "apply"), D, (STATEMENT,), {"digest": D}),
     (
@@ -170,6 +173,15 @@ DOORS: list[Door] = [
         SNAPSHOT,
         (STATEMENT,),
         TOLD_SNAPSHOT,
+    ),
+    (
+        "POST",
+        "/v1/profiles",
+        ONE,
+        (sources, "profile"),
+        {"features": []},
+        (STATEMENT,),
+        {"features": []},
     ),
 ]
 

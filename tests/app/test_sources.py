@@ -1,4 +1,4 @@
-"""What if the room ends between the vault's new snapshot and its own record of it?"""
+"""Is what the vault published or told on the room's record, whatever ends in between?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Mapping
 import pytest
 
 from saferoom.adapters.database import tables as t
-from saferoom.app import health
+from saferoom.app import health, sources
+from saferoom.app.context import Caller
 from saferoom.canonical import Digest, Json
-from tests.app.world import World
+from saferoom.core.enrolment import Role
+from saferoom.crypto.signing import Statement
+from saferoom.errors import Refusal, Unavailable
+from tests import factories as f
+from tests.app.world import AUDITOR, OPERATOR, World, bank
 
 
 def _vault_went_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +50,58 @@ def test_a_snapshot_of_other_views_is_not_published(
         world.score()
     assert health.describe(world.room)["snapshot"] == before
     assert world.spent() == 0
+
+
+def _profile_order(world: World, by: str) -> Statement:
+    fields = {"asked_at": world.now_text, "nonce": world.nonce}
+    return f.sign(f.profile_order(**fields), by)
+
+
+STEWARD = Caller("tax.steward", "tax", Role.STEWARD, f.signing_key("tax.steward").public.id)
+
+
+@pytest.fixture
+def stewarded(world: World) -> World:
+    world.enrol("tax.steward", party="tax", role=Role.STEWARD)
+    world.enrol("power.steward", party="power", role=Role.STEWARD)
+    return world
+
+
+@pytest.mark.parametrize(("caller", "by"), [(STEWARD, "tax.steward"), (OPERATOR, "zhao")])
+def test_figures_are_told_once_the_sinks_hold_that_they_were(
+    stewarded: World, caller: Caller, by: str
+) -> None:
+    before = len(stewarded.sink.held)
+    told = sources.profile(stewarded.room, caller, _profile_order(stewarded, by))
+    assert told["features"] == [{"view": "tax_grade", "refused": "K_ANON"}]
+    assert stewarded.count(t.entry, kind="profiled") == 1
+    assert len(stewarded.sink.held) > before
+
+
+def test_figures_wait_for_a_sink_that_is_away(stewarded: World) -> None:
+    stewarded.sink.away = True
+    with pytest.raises(Unavailable, match="NOT_DELIVERED"):
+        sources.profile(stewarded.room, STEWARD, _profile_order(stewarded, "tax.steward"))
+    assert stewarded.count(t.entry, kind="profiled") == 1
+
+
+@pytest.mark.parametrize(
+    ("caller", "by"),
+    [
+        (bank(), "tax.steward"),
+        (AUDITOR, "zhao"),
+        (STEWARD, "power.steward"),
+        (STEWARD, f"{f.BANK}.modeller"),
+    ],
+)
+def test_no_one_else_is_told_figures(stewarded: World, caller: Caller, by: str) -> None:
+    with pytest.raises(Refusal, match="ROLE"):
+        sources.profile(stewarded.room, caller, _profile_order(stewarded, by))
+    assert stewarded.count(t.entry, kind="profiled") == 0
+
+
+def test_a_vault_that_is_away_tells_nothing(stewarded: World) -> None:
+    stewarded.vault.away = True
+    with pytest.raises(Unavailable, match="VAULT_UNAVAILABLE"):
+        sources.profile(stewarded.room, STEWARD, _profile_order(stewarded, "tax.steward"))
+    assert stewarded.count(t.entry, kind="profiled") == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from saferoom.app import health, parties, subjects, versions, votes
 from saferoom.app.context import Caller
 from saferoom.canonical import Digest, Json
 from saferoom.core.enrolment import Role
+from saferoom.core.mock import MockColumn, MockSet, Stop
 from saferoom.core.proposals import PolicyFile, PolicySet, VersionSuspension
 from saferoom.crypto.signing import Signature, Statement
 from saferoom.errors import SaferoomError
@@ -225,6 +226,52 @@ def test_a_source_needs_its_party_and_its_own_steward_or_an_operator(founded: Wo
     digest = propose("tax.steward")
     assert founded.approve(digest, names=["zhao", "qian"]) == "approved"
     assert founded.count(t.entry, kind="source_connected") == 1
+
+
+def declared_mock(names: Sequence[str] = f.FEATURES) -> MockSet:
+    stops = (Stop(permille=0, value="0"), Stop(permille=1000, value="1"))
+    columns = [
+        MockColumn(
+            name=name, stops=stops, shares=(), whole=False, missing_permille=0, missing_with="tax"
+        )
+        for name in sorted(names)
+    ]
+    return MockSet(columns=tuple(columns), correlations=())
+
+
+def test_mock_data_is_declared_by_a_steward_and_agreed_to_by_two_operators(
+    founded: World,
+) -> None:
+    founded.enrol("tax.steward", party="tax", role=Role.STEWARD)
+    founded.enrol_bank()
+    mock = declared_mock()
+
+    def propose(who: str) -> Digest:
+        return subjects.propose(founded.room, OPERATOR, f.sign(mock, who))
+
+    assert refused(lambda: health.mock_set(founded.room)) == "NOT_READY"
+    assert refused(lambda: propose(f"{f.BANK}.modeller")) == "ROLE"
+    digest = propose("tax.steward")
+    assert refused(lambda: founded.approve(digest, names=["tax.steward"])) == "SELF_APPROVE"
+    assert founded.approve(digest, names=["zhao"]) == "open"
+    assert refused(lambda: health.mock_set(founded.room)) == "NOT_READY"
+    assert founded.approve(digest, names=["qian"]) == "approved"
+    assert founded.count(t.entry, kind="mock_approved") == 1
+    founded.vault.away = True  # no word of the vault's is needed
+    assert health.mock_set(founded.room) == mock.to_body()
+    assert health.catalogue(founded.room) == f.views().to_body()
+
+
+def test_the_vault_is_not_taught_mock_data(founded: World) -> None:
+    before = len(founded.vault.learnt)
+    digest = subjects.propose(founded.room, OPERATOR, f.sign(declared_mock(), "zhao"))
+    founded.approve(digest)
+    assert len(founded.vault.learnt) == before
+
+
+def test_a_view_without_mock_data_is_no_set_to_vote_on(founded: World) -> None:
+    few = f.sign(declared_mock(f.FEATURES[:1]), "zhao")
+    assert refused(lambda: subjects.propose(founded.room, OPERATOR, few)) == "MOCK_UNDECLARED"
 
 
 @pytest.mark.parametrize("body", [{"kind": "saferoom/budget/1"}, {"kind": 3}, {}])

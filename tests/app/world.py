@@ -139,6 +139,12 @@ class Evaluator:
         self._check_here()
         return {"rotated_at": f.NOW_TEXT, "backups_until": f.NOW_TEXT}
 
+    def profile(self, order: Statement) -> Mapping[str, Json]:
+        self._check_here()
+        lines: list[Json] = [{"view": "tax_grade", "refused": "K_ANON"}]
+        named: dict[str, Json] = {"snapshot": self.snapshot.digest, "views": self.views}
+        return {**named, "enterprises": 10, "features": lines}
+
     def _check_here(self) -> None:
         if self.away:
             raise Unavailable("VAULT_UNAVAILABLE")

@@ -98,6 +98,17 @@ def test_the_rooms_own_policies_are_valid_and_pass_their_cases(command: Command)
     assert "FAILED" not in command("policy", "test").out
 
 
+def test_the_rooms_own_mock_declarations_can_be_drawn(command: Command, tmp_path: Path) -> None:
+    told = json.loads(command("policy", "mock", "--json").out)
+    assert told["valid"] is True
+    assert told["features"] >= 9
+    assert command("policy", "mock").out.startswith("valid: ")
+    (tmp_path / "mock").mkdir()
+    (tmp_path / "mock" / "tax.toml").write_text('kind = "saferoom/mock/1"')
+    done = command("policy", "mock", "--policies", tmp_path)
+    assert (done.code, done.err[:12]) == (2, "MOCK_INVALID")
+
+
 def test_a_policy_that_cannot_be_read_is_named(command: Command, tmp_path: Path) -> None:
     (tmp_path / "a.cedar").write_text("permit(")
     (tmp_path / "b.cedarschema").write_text("")

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -27,10 +28,12 @@ from saferoom.client import keyfolder
 from saferoom.client.http import RoomClient
 from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.statements import Author, countersign
+from saferoom.client.trustfile import keep_trust, read_trust
 from saferoom.core.admission import PartyKind
 from saferoom.core.enrolment import Role
 from saferoom.core.manifest import Purpose
 from saferoom.crypto.sealing import SealingKey
+from saferoom.demo import content
 from saferoom.errors import Conflict, NotFound, Refusal, Unavailable
 
 FROM, UNTIL = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
@@ -94,6 +97,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def _enrol(served: Served, folder: Path, holder: str, party: str, role: Role) -> KeyFolder:
+    founders = [served.founder(1), served.founder(2)]
+    return _enrol_by(founders, served, folder, holder=holder, party=party, role=role)
+
+
+def _enrol_by(
+    founders: list[KeyFolder], served: Served, folder: Path, *, holder: str, party: str, role: Role
+) -> KeyFolder:
     keys = keyfolder.create(
         folder / holder,
         holder=holder,
@@ -103,7 +113,6 @@ def _enrol(served: Served, folder: Path, holder: str, party: str, role: Role) ->
         random_bytes=secrets.token_bytes,
         delivery=SealingKey(secrets.token_bytes(32)),
     )
-    founders = served.founder(1), served.founder(2)
     with served.client(founders[0]) as client:
         client.enrol([countersign(Author(keys).enrolment(), *founders)])
     return keys
@@ -338,6 +347,58 @@ def test_vault_and_worker_run_as_programs_of_their_own(tmp_path: Path) -> None:
             process.terminate()
         codes = [process.wait(20) for process in started]
     assert codes == [0, 0, 0]
+
+
+def test_mock_data_needs_no_vault(tmp_path: Path) -> None:
+    """Here none is ever started; nor is there a row anywhere."""
+    home, port = tmp_path / "home", _free_port()
+    subprocess.run(_saferoom("init", "--home", home), check=True, capture_output=True)
+    process = subprocess.Popen(
+        _saferoom("serve", "--home", home, "--port", port, "--no-vault"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    served = Served(f"http://127.0.0.1:{port}", home, process)
+    try:
+        _wait_for_life(served.url)
+        folders = sorted(folder for folder in (home / "people").iterdir() if folder.is_dir())
+        founders = [keyfolder.load(folder) for folder in folders]
+        enrol = partial(_enrol_by, founders, served, tmp_path)
+        people = (
+            enrol(holder="third", party="operator", role=Role.OPERATOR),
+            enrol(holder="li.na", party="bank-a", role=Role.MODELLER),
+        )
+        kept = read_trust(home / "trust.json")
+        third, modeller = (keep_trust(keys, kept) for keys in people)
+        for body in (content.views().to_body(), content.mock().to_body()):
+            with served.client(third) as client:
+                digest = client.propose(Author(third).sign(body))
+            for founder in founders:
+                with served.client(founder) as client:
+                    client.vote(Author(founder).vote(digest, "review"))
+        first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+        for out in (first, second):
+            wanted = ("--view", "sales_12", "--view", "tax_grade", "--rows", 300, "--seed", 5)
+            command = _saferoom("mock", out, "--key", modeller.folder, "--url", served.url, *wanted)
+            subprocess.run(command, check=True, capture_output=True)
+    finally:
+        process.terminate()
+        process.wait(20)
+    lines = first.read_text().splitlines()
+    assert (lines[0], len(lines)) == ("sales_12,tax_grade", 301)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def _wait_for_life(url: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx2.get(f"{url}/healthz", trust_env=False).is_success:
+                return
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the program does not answer")
 
 
 def _until_logged(url: str) -> None:

@@ -14,10 +14,12 @@ from saferoom.core.orders import (
     MOST_KEPT_DAYS,
     IngestOrder,
     OrderedFile,
+    ProfileOrder,
     SnapshotOrder,
     check_erase_order,
     check_ingest_order,
     check_key_backup_order,
+    check_profile_order,
     check_rotate_order,
     check_snapshot_order,
 )
@@ -190,3 +192,36 @@ def test_an_order_about_keys_or_erasure_out_of_range_is_none(
 ) -> None:
     with pytest.raises((BadInput, Refusal)):
         make_one()
+
+
+@pytest.mark.parametrize("by", ["tax.steward", "zhao"])
+def test_stewards_and_operators_ask_for_a_profile(register: make.Register, by: str) -> None:
+    order = make.profile_order()
+    found, signer = check_profile_order(make.sign(order, by), register.lookup, make.NOW)
+    assert (found, signer.holder) == (order, by)
+    assert ProfileOrder.from_body(order.to_body()) == order
+
+
+@pytest.mark.parametrize(
+    ("by", "changes", "code"),
+    [
+        ("tax.clerk", {}, "ROLE"),
+        ("stranger", {}, "KEY_UNKNOWN"),
+        ("zhao", {"asked_at": "2026-11-20T10:45:59Z"}, "REPLAY"),
+    ],
+)
+def test_nobody_else_and_no_old_paper_asks_for_a_profile(
+    register: make.Register, by: str, changes: dict[str, object], code: str
+) -> None:
+    statement = make.sign(make.profile_order(**changes), by)
+    with pytest.raises(Refusal) as refused:
+        check_profile_order(statement, register.lookup, make.NOW)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "views", [(), ("b", "a"), ("a", "a"), tuple(f"v{n:03}" for n in range(501))]
+)
+def test_a_profile_names_each_feature_once(views: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput):
+        make.profile_order(views=views)

@@ -15,6 +15,8 @@ from saferoom.errors import SaferoomError
 from saferoom.tlog.checkpoint import read_note
 
 STEPS = (
+    "A steward sees figures of many",
+    "A modeller practises on mock data",
     "Self-approval is refused",
     "One enterprise is scored",
     "An expired grant is refused",

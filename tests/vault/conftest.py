@@ -27,14 +27,20 @@ def furnished_once(tmp_path_factory: pytest.TempPathFactory) -> SmallRoom:
     return room
 
 
+def copied(closed: SmallRoom, folder: Path) -> SmallRoom:
+    """Open a copy of a closed room."""
+    room = copy.copy(closed)
+    room.home = Path(shutil.copytree(closed.home, folder / "home"))
+    room.random = counted_random(f"copy {folder.name}")
+    known = closed.register
+    room.register = make.Register(dict(known.in_force), list(known.statements))
+    room.start()
+    return room
+
+
 @pytest.fixture
 def room(furnished_once: SmallRoom, tmp_path: Path) -> Iterator[SmallRoom]:
     """A vault with people, facts and a snapshot, of this test's own."""
-    room = copy.copy(furnished_once)
-    room.home = Path(shutil.copytree(furnished_once.home, tmp_path / "home"))
-    room.random = counted_random(f"copy {tmp_path.name}")
-    known = furnished_once.register
-    room.register = make.Register(dict(known.in_force), list(known.statements))
-    room.start()
+    room = copied(furnished_once, tmp_path)
     yield room
     room.service.close()

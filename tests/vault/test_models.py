@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import lightgbm as lgb
+import numpy as np
 import pytest
 
+from saferoom.adapters.mock_files import read_mock_set
 from saferoom.canonical import Json, canonical_bytes
 from saferoom.core.admission import PartyKind
 from saferoom.core.enrolment import Role
+from saferoom.core.manifest import ModelFormat
+from saferoom.core.mock_rows import draw
 from saferoom.crypto.sealing import SealingKey, seal
 from saferoom.errors import SaferoomError
+from saferoom.scoring.artefact import build_artefact
+from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.lightgbm_reader import read_lightgbm
+from saferoom.vault.declarations import content_folder
 from tests import factories as make
 from tests.vault.room import CARD, GRADES, SmallRoom, artefact
 
@@ -127,3 +136,19 @@ def test_unapproved_views_are_no_catalogue(bare: SmallRoom) -> None:
     bare.enrol("bank-a.modeller", "bank-a", Role.MODELLER)
     bare.admit("bank-a", PartyKind.BANK, ("tax",))
     assert check(bare, bare.sealed()) == "VIEW_UNAPPROVED"
+
+
+def test_what_was_fitted_on_mock_data_is_read_and_kept(furnished: SmallRoom) -> None:
+    """By the vault's own reader, in its cage, as it was saved."""
+    mock = read_mock_set(content_folder() / "policies" / "mock").of(furnished.declared.views)
+    features = furnished.declared.views.names()
+    matrix = draw(mock, features, 2000, 1)
+    bad = np.nan_to_num(matrix[:, features.index("late_file_n12")]) > 1
+    settings = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 700, "objective": "binary"}
+    data = lgb.Dataset(matrix, bad.astype(np.float64), feature_name=list(features))
+    text = lgb.train(settings, data, num_boost_round=10).model_to_string()
+    plain = build_artefact(ModelFormat.LIGHTGBM_TEXT, text, Direction.RISK, (0.2, 0.4))
+    sealed = furnished.sealed(plain)
+    read = tuple(read_lightgbm(text).features)
+    kept = check(furnished, sealed, features=read, model_format=ModelFormat.LIGHTGBM_TEXT)
+    assert kept == "kept"

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saferoom.canonical import digest_bytes
+from saferoom.core import views
 from saferoom.core.uscc import make_uscc
 from saferoom.errors import BadInput, Refusal, Tampered
+from saferoom.vault import segments
 from saferoom.vault.segments import Rows, Segment, open_rows, write_segment
 from tests.vault.room import CODES, SmallRoom
 
@@ -177,3 +179,7 @@ def test_a_changed_snapshot_stops_the_start(room: SmallRoom, harm: Callable[[Pat
         room.start()
     path.write_bytes(whole)
     room.start()
+
+
+def test_a_segment_has_the_dtype_of_mock_data() -> None:
+    assert np.dtype(segments.DTYPE) == np.dtype(views.DTYPE)

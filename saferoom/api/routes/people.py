@@ -52,6 +52,12 @@ def catalogue(room: TheRoom, _: TheCaller) -> Json:
     return health.catalogue(room)
 
 
+@router.get("/mock", response_model=Open)
+def mock_set(room: TheRoom, _: TheCaller) -> Json:
+    """Show the approved declarations that mock data are made of, on the modeller's machine."""
+    return health.mock_set(room)
+
+
 @router.post("/enrolments", response_model=DigestsOut)
 def enrol(body: Many, write: TheWrite) -> Json:
     """Enrol keys; each statement is signed by its own key and two operators."""
@@ -100,7 +106,7 @@ def vote(body: VoteIn, write: TheWrite) -> Json:
 
 @router.post("/subjects", response_model=DigestOut)
 def propose(body: One, write: TheWrite) -> Json:
-    """Put a view set, a source's manifest or a policy set up for votes."""
+    """Put a view set, a source's manifest, a policy set or mock declarations up for votes."""
     statement = body.statement.read()
     return write.once(
         body.model_dump(),

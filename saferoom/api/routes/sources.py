@@ -7,7 +7,15 @@ import dataclasses
 from fastapi import APIRouter
 
 from saferoom.api.callers import TheWrite
-from saferoom.api.models import EraseIn, IngestIn, Open, PartyPath, RotateIn, SnapshotIn
+from saferoom.api.models import (
+    EraseIn,
+    IngestIn,
+    Open,
+    PartyPath,
+    ProfileIn,
+    RotateIn,
+    SnapshotIn,
+)
 from saferoom.app import erasures, sources
 from saferoom.canonical import Json
 
@@ -50,4 +58,13 @@ def rotate(body: RotateIn, write: TheWrite) -> Json:
     return write.once(
         body.model_dump(),
         lambda: erasures.rotate(write.room, write.caller, body.statement.read()),
+    )
+
+
+@router.post("/profiles", response_model=Open)
+def profile(body: ProfileIn, write: TheWrite) -> Json:
+    """Tell how features are distributed, by a signed order; figures of many, never a row."""
+    return write.once(
+        body.model_dump(),
+        lambda: sources.profile(write.room, write.caller, body.statement.read()),
     )

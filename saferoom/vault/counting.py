@@ -1,0 +1,107 @@
+"""How many rows, months and enterprises hold what a quality rule asks for?
+
+Bucket by bucket over the facts; numbers come out, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from saferoom.core.facts import Table
+from saferoom.core.quality import Check, Finding, QualityRule
+from saferoom.vault.facts import FactStore
+from saferoom.vault.keys import BUCKETS
+
+DAY_SECONDS = 86_400
+Pair = tuple[int, int]  # how many hold, of how many
+Counts = dict[int | None, Pair]  # by batch; None is the whole table
+Reader = Callable[[str], pa.Table]
+
+
+def count_findings(
+    store: FactStore, rules: Sequence[QualityRule], tables: Mapping[str, Table]
+) -> tuple[Finding, ...]:
+    """Count what every rule asks for, in each batch and in the whole of its table."""
+    counts: dict[QualityRule, Counts] = {rule: _taken(store, rule) for rule in rules}
+    for bucket in range(BUCKETS):
+
+        @cache
+        def read(table: str, bucket: int = bucket) -> pa.Table:
+            return store.read(tables[table], bucket)
+
+        for rule in rules:
+            for batch, pair in _count(rule, tables[rule.table], read).items():
+                _add(counts[rule], batch, pair)
+    return tuple(
+        Finding(rule=rule.name, table=rule.table, batch=batch, held=held, of=of)
+        for rule in rules
+        for batch, (held, of) in sorted(counts[rule].items(), key=lambda item: item[0] or 0)
+    )
+
+
+def _taken(store: FactStore, rule: QualityRule) -> Counts:
+    """Count, for a rule of validity, what intake took in and what it left outside."""
+    counts: Counts = {None: (0, 0)}
+    for batch in store.manifest.batches if rule.check is Check.VALID else ():
+        if batch.table == rule.table:
+            _add(counts, batch.number, (batch.rows, batch.rows + batch.quarantined))
+    return counts
+
+
+def _count(rule: QualityRule, table: Table, read: Reader) -> Counts:
+    """Count one bucket."""
+    match rule.check:
+        case Check.VALID:
+            return {}
+        case Check.CONTINUOUS:
+            return {None: _months(read(rule.table), table.period)}
+        case Check.CROSS:
+            codes, known = (pc.unique(read(str(name))["uscc"]) for name in (rule.table, rule.other))
+            return {None: (_true(pc.is_in(codes, value_set=known)), len(codes))}
+        case Check.COMPLETE:
+            facts = read(rule.table)
+            return _by_batch(facts, facts[rule.column].is_valid().to_numpy())
+        case Check.TIMELY:
+            facts = read(rule.table)
+            return _by_batch(facts, _days(facts) <= (rule.days or 0))
+
+
+def _by_batch(facts: pa.Table, holds: NDArray[np.bool_]) -> Counts:
+    batches = facts["batch"].to_numpy()
+    return {
+        batch: (int(np.count_nonzero(holds[batches == batch])), int(np.sum(batches == batch)))
+        for batch in np.unique(batches).tolist()
+    }
+
+
+def _days(facts: pa.Table) -> NDArray[np.int64]:
+    """Count the days from an event to when its source knew of it."""
+    happened = facts["event_date"].cast(pa.int32()).to_numpy().astype(np.int64)
+    known = facts["known_at"].to_numpy().astype(np.int64) // DAY_SECONDS
+    days: NDArray[np.int64] = known - happened
+    return days
+
+
+def _months(facts: pa.Table, period: str | None) -> Pair:
+    """Count the months that enterprises have, and those between their first and last."""
+    pairs = facts.select(["uscc", period]).group_by("uscc")
+    found = pairs.aggregate([(period, "count_distinct"), (period, "min"), (period, "max")])
+    spans = pc.add(pc.subtract(found[f"{period}_max"], found[f"{period}_min"]), 1)
+    return _true(found[f"{period}_count_distinct"]), _true(spans)
+
+
+def _true(values: pa.ChunkedArray) -> int:
+    return int(pc.sum(values).as_py() or 0)
+
+
+def _add(counts: Counts, batch: int | None, pair: Pair) -> None:
+    """Add to the batch and to the whole."""
+    for part in dict.fromkeys((batch, None)):
+        held, of = counts.get(part, (0, 0))
+        counts[part] = held + pair[0], of + pair[1]

@@ -1,0 +1,165 @@
+"""What may a steward or a reviewer know of how features are distributed?
+
+Figures of the current snapshot, each through the aggregate gate: an operator of all features,
+a steward of those of its own tables. What was told to a party is kept as fingerprints that are
+durable before the answer leaves, so no restart forgets; they are keyed sums and hold no codes.
+The key stands in the first record by its digest: another key would make every comparison void.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from saferoom.canonical import Json, canonical_bytes, digest_bytes, parse_object
+from saferoom.core import aggregates
+from saferoom.core.admission import check_active
+from saferoom.core.differencing import Fingerprint, Marks, check_apart, fingerprint
+from saferoom.core.enrolment import Enrolment, Role
+from saferoom.core.orders import ProfileOrder, check_profile_order
+from saferoom.crypto.signing import Statement, hex_bytes
+from saferoom.errors import NotFound, Refusal, Tampered
+from saferoom.vault.declarations import Declarations
+from saferoom.vault.durable import AppendLog, write_file
+from saferoom.vault.keys import RandomBytes
+from saferoom.vault.roster import Roster
+from saferoom.vault.segments import Floats
+from saferoom.vault.snapshots import Snapshot
+
+AT_ONCE = 16  # features held in memory, of a million enterprises 128 MB
+
+
+def check_profile(
+    roster: Roster, statement: Statement, declared: Declarations, now: datetime
+) -> tuple[ProfileOrder, Enrolment]:
+    """Refuse whoever may not ask, and a steward's look at another source's features."""
+    order, signer = check_profile_order(statement, roster.lookup, now)
+    if not set(order.views) <= set(declared.views.names()):
+        raise NotFound("NOT_FOUND", "a feature of this name")
+    if signer.role is Role.STEWARD:
+        admission = roster.admission(signer.party)
+        check_active(admission, now)
+        assert admission is not None  # check_active refused
+        read = {table for name in order.views for table in declared.tables_of(name)}
+        if not read <= set(admission.categories):
+            raise Refusal("CONTRACT_SCOPE", "tables")
+    return order, signer
+
+
+class Profiling:
+    """The past of what was told, and how more is."""
+
+    def __init__(self, journal: Path, key: Path, random_bytes: RandomBytes) -> None:
+        """Read the journal; a new vault draws its key first."""
+        if not key.exists():
+            write_file(key, random_bytes(32))
+        self._key = key.read_bytes()
+        self._log = AppendLog(journal)
+        self._told: dict[tuple[str, str], list[Fingerprint]] = {}
+        self._read()
+
+    def tell(self, party: str, snapshot: Snapshot, views: Sequence[str]) -> dict[str, Json]:
+        """Tell a party all that may be told; what was told is durable when this returns."""
+        whole = snapshot.manifest.enterprises
+        records: list[tuple[str, Fingerprint]] = []
+        features: list[Json] = []
+        for start in range(0, len(views), AT_ONCE):
+            names = views[start : start + AT_ONCE]
+            marks, matrix = self._columns(snapshot, names)
+            for name, values in zip(names, matrix, strict=True):
+                features.append(self._feature(party, name, marks, values, records))
+        told: dict[str, Json] = {
+            "snapshot": snapshot.digest,
+            "views": snapshot.manifest.views,
+            "enterprises": aggregates.count(whole),
+            "features": features,
+        }
+        self._keep(party, records)
+        return told
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._log.close()
+
+    def _feature(
+        self,
+        party: str,
+        name: str,
+        marks: Marks,
+        values: Floats,
+        records: list[tuple[str, Fingerprint]],
+    ) -> Json:
+        try:
+            present = values[~np.isnan(values)]
+            figures = _figures(present, len(values))
+            cohort = fingerprint(marks, values)
+            if check_apart(cohort, self._told.get((party, name), [])):
+                records.append((name, cohort))
+        except Refusal as error:
+            return {"view": name, "refused": error.code}
+        return {"view": name, "refused": None, **figures}
+
+    def _columns(self, snapshot: Snapshot, names: Sequence[str]) -> tuple[Marks, Floats]:
+        order = [snapshot.manifest.columns.index(name) for name in names]
+        marks: list[int] = []
+        parts = []
+        for rows in snapshot.scan():
+            marks += [self._mark(code) for code in rows.codes]
+            parts.append(rows.matrix[:, order].T)
+        return np.array(marks, np.uint64), np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+    def _mark(self, code: str) -> int:
+        digest = hashlib.blake2b(code.encode(), key=self._key, digest_size=8).digest()
+        return int.from_bytes(digest, "little")
+
+    def _keep(self, party: str, records: Sequence[tuple[str, Fingerprint]]) -> None:
+        if not records:
+            return
+        lines = [
+            canonical_bytes({"party": party, "view": name, "cohort": cohort.tobytes().hex()})
+            for name, cohort in records
+        ]
+        self._log.append(lines)
+        for name, cohort in records:
+            self._told.setdefault((party, name), []).append(cohort)
+
+    def _read(self) -> None:
+        records = self._log.records()
+        own = canonical_bytes({"key": digest_bytes(self._key)})
+        first = next(records, None)
+        if first is None:
+            self._log.append([own])
+        elif first != own:
+            raise Tampered("CONTENT_CHANGED", "the key of what was told")
+        for party, name, cohort in map(_read_record, records):
+            self._told.setdefault((party, name), []).append(cohort)
+
+
+def _figures(present: Floats, whole: int) -> dict[str, Json]:
+    """Compute what is told of one feature; a mean may be withheld alone."""
+    told: dict[str, Json] = {
+        "present": aggregates.count(len(present)),
+        "missing": aggregates.part(whole - len(present), whole),
+        "quantiles": [one.to_body() for one in aggregates.quantiles(present)],
+        "histogram": [one.to_body() for one in aggregates.histogram(present)],
+        "mean": None,
+        "mean_refused": None,
+    }
+    try:
+        told["mean"] = aggregates.mean(present)
+    except Refusal as error:
+        told["mean_refused"] = error.code
+    return told
+
+
+def _read_record(record: bytes) -> tuple[str, str, Fingerprint]:
+    match parse_object(record):
+        case {"party": str(party), "view": str(name), "cohort": cohort}:
+            sums = np.frombuffer(hex_bytes(cohort, 2048), np.uint64)
+            return party, name, sums
+        case _:
+            raise Tampered("CONTENT_CHANGED", "the vault's journal of what was told")

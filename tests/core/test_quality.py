@@ -1,0 +1,143 @@
+"""Which tables are closed, and who gets a ticket?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from saferoom.core.facts import CellType, Column, Table
+from saferoom.core.quality import (
+    Check,
+    Finding,
+    QualityRule,
+    check_rules,
+    closed_tables,
+    score,
+    tickets,
+)
+from saferoom.core.views import Level
+from saferoom.errors import BadInput
+
+
+def table(name: str, period: CellType | None = CellType.MONTH) -> Table:
+    columns = [Column(name="sales", type=CellType.NUMBER, level=Level.L3)]
+    if period is not None:
+        columns.append(Column(name="period", type=period, level=Level.L3))
+    return Table(
+        name=name,
+        title_zh="甲",
+        title_en="A",
+        items=("tax.filing",),
+        period="period" if period else None,
+        columns=tuple(columns),
+    )
+
+
+TABLES: Mapping[str, Table] = {
+    "tax_month": table("tax_month"),
+    "tax_year": table("tax_year", CellType.YEAR),
+    "reg_base": table("reg_base", None),
+}
+
+
+def rule(**changes: object) -> QualityRule:
+    fields: dict[str, object] = {
+        "name": "taken",
+        "table": "tax_month",
+        "check": Check.VALID,
+        "least": 950,
+        "gate": 500,
+    }
+    return QualityRule(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def finding(held: int, of: int, batch: int | None = None) -> Finding:
+    return Finding(rule="taken", table="tax_month", batch=batch, held=held, of=of)
+
+
+@pytest.mark.parametrize(
+    ("held", "of", "thousand"),
+    [(0, 0, 1000), (0, 5, 0), (999, 1000, 999), (2, 3, 666), (3, 3, 1000)],
+)
+def test_a_score_is_a_share_rounded_down(held: int, of: int, thousand: int) -> None:
+    assert finding(held, of).score == thousand
+
+
+def test_a_table_is_as_good_as_its_weakest_rule() -> None:
+    assert score([finding(9, 10), finding(1, 2), finding(1, 1)]) == 500
+    assert score([]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("held", "told", "closed"), [(950, False, False), (949, True, False), (499, True, True)]
+)
+def test_below_least_is_a_ticket_and_below_the_gate_no_feature(
+    held: int, told: bool, closed: bool
+) -> None:
+    findings = (finding(held, 1000),)
+    assert tickets([rule()], findings) == (findings if told else ())
+    assert closed_tables([rule()], findings) == (
+        frozenset({"tax_month"}) if closed else frozenset()
+    )
+
+
+def test_one_bad_batch_is_a_ticket_and_closes_nothing() -> None:
+    findings = (finding(990, 1000), finding(1, 11, batch=7))
+    assert tickets([rule()], findings) == (findings[1],)
+    assert closed_tables([rule()], findings) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Taken"},
+        {"least": 1001},
+        {"gate": 951},
+        {"gate": -1},
+        {"column": "sales"},
+        {"check": Check.COMPLETE},
+        {"check": Check.TIMELY},
+        {"check": Check.TIMELY, "days": 0},
+        {"check": Check.CROSS},
+        {"other": "reg_base"},
+        {"days": 3},
+    ],
+)
+def test_a_rule_says_exactly_what_its_check_needs(changes: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        rule(**changes)
+
+
+def test_more_cannot_hold_than_there_is() -> None:
+    with pytest.raises(BadInput):
+        finding(2, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"table": "unknown"},
+        {"check": Check.COMPLETE, "column": "profit"},
+        {"check": Check.CROSS, "other": "unknown"},
+        {"check": Check.CONTINUOUS, "table": "tax_year"},
+        {"check": Check.CONTINUOUS, "table": "reg_base"},
+    ],
+)
+def test_a_rule_is_about_declared_tables(changes: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match="POLICY_INVALID"):
+        check_rules([rule(**changes)], TABLES)
+
+
+def test_rules_have_names_of_their_own() -> None:
+    with pytest.raises(BadInput, match="one name"):
+        check_rules([rule(), rule(least=900)], TABLES)
+    check_rules(
+        [
+            rule(),
+            rule(name="gaps", check=Check.CONTINUOUS),
+            rule(name="sales", check=Check.COMPLETE, column="sales"),
+            rule(name="known", check=Check.CROSS, other="reg_base"),
+        ],
+        TABLES,
+    )
