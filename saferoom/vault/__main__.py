@@ -1,6 +1,6 @@
 """Who starts the vault, and on which home?
 
-    python -m saferoom.vault --home DIR [--content DIR] [--cage-engine auto|native|portable]
+    python -m saferoom.vault --home DIR [--content DIR] [--cage-engine auto|quick|native|portable]
     python -m saferoom.vault --home DIR --initialise GENESIS_FILE
 
 It gives up what it must not have, opens the home, proves that a cage holds, and serves its

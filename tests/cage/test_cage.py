@@ -20,7 +20,9 @@ from saferoom.cage.limits import Limits
 from saferoom.canonical import canonical_bytes, parse_object
 from saferoom.errors import BadInput, Isolation, Unavailable
 from saferoom.scoring.artefact import LIGHTGBM_TEXT, build_artefact, read_artefact, read_model
-from saferoom.scoring.evaluation import Direction, Floats, grade_indices
+from saferoom.scoring.evaluation import grade_indices
+from saferoom.scoring.form import Direction
+from saferoom.scoring.functions import Floats
 from tests.cage.twins import CALLS, ENGINES, NO_LIMITS, NO_OTHER_WALL, serving, twin
 from tests.scoring import oracle
 from tests.scoring.mutants import mutants
@@ -30,7 +32,7 @@ from tests.scoring.training import FEATURES, KINDS, hostile_rows, trained
 
 MACHINE = ["x86_64", "aarch64"].index(os.uname().machine)
 QUICK = Limits(load_seconds=0.5, evaluate_seconds=0.5)
-NO_LIBRARY = "native.importlib.util.find_spec = lambda name: None"
+NO_LIBRARY = "native.importlib.util.find_spec = lambda name: None; quick.LIBRARY = '/none'"
 PERCENT = [percent / 100 for percent in range(1, 100)]
 
 
@@ -235,14 +237,14 @@ def test_a_worker_that_does_not_start_is_unavailable(program: tuple[str, ...]) -
     assert caught.value.code == "CAGE_UNAVAILABLE"
 
 
-def test_where_lightgbm_cannot_be_loaded_the_portable_engine_scores() -> None:
+def test_where_no_library_can_be_loaded_the_portable_engine_scores() -> None:
     with Cage.start(program=twin(NO_LIBRARY)) as cage:
         assert cage.engine == engines.PORTABLE
         assert load(cage, artefact()).grades == 100
 
 
 def test_an_engine_that_nobody_knows_is_refused_or_not_believed() -> None:
-    with pytest.raises(BadInput, match="auto, native or portable"):
+    with pytest.raises(BadInput, match="auto, quick, native or portable"):
         Cage.start(engine="steam")
     steam = "engines.choose = lambda wish: engines.Engine('steam', None)"
     with pytest.raises(Isolation):
@@ -332,7 +334,7 @@ def test_hostile_words_are_not_passed_on() -> None:
         ({}, []),
         ({}, [b"\0\0\0\0", b""]),
         ({}, [b"\x64\0\0\0"]),
-        ({}, [b"\xff\xff\0\0"]),
+        ({}, [b"\xfe\xff\0\0"]),
         ({}, [b"\0" * 5]),
         ({"rows": 2}, [b"\0\0\0\0"]),
         ({"error": "MODEL_MALFORMED"}, []),
