@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,9 +26,14 @@ from tests.sdk.sklearn_zoo import economy, fitted
 pytestmark = needs_kernel
 
 
+@cache
+def engine() -> engines.Engine:
+    return engines.choose(engines.QUICK)
+
+
 def check(form: Form, *matrices: Floats) -> None:
     """Compare bytes: 0.0 is not -0.0."""
-    compiled = Evaluator(form, engines.choose(engines.QUICK).load)
+    compiled = Evaluator(form, engine().load)
     plain = Evaluator(form, portable)
     for matrix in matrices:
         assert compiled.scores(matrix).tobytes() == plain.scores(matrix).tobytes()

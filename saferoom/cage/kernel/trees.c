@@ -15,12 +15,6 @@
 
 #define LANES 8
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_MACHINE
-#endif
-
 /* One number per row; numpy aligns its arrays to a double, not to all eight. */
 typedef double lanes __attribute__((vector_size(64), aligned(8), may_alias));
 typedef uint64_t lanes_of_bits __attribute__((vector_size(64), aligned(8), may_alias));
@@ -76,20 +70,42 @@ static double walk(const struct model *m, int64_t node, const double *x)
     return m->value[~node];
 }
 
-FOR_EACH_MACHINE
+/* The one hot loop. It is written once and compiled for each width of vectors. */
+#define STRIKE_OUT(name, machine)                                                             \
+    machine static void name(const struct model *m, const double *x, uint64_t *left)           \
+    {                                                                                         \
+        for (int64_t c = 0; c < m->columns; c++) {                                            \
+            const double *v = x + c * LANES;                                                  \
+            const lanes here = *(const lanes *)v;                                             \
+            double most = v[0];                                                               \
+            for (int i = 1; i < LANES; i++)                                                   \
+                most = v[i] > most ? v[i] : most;                                             \
+            for (int64_t q = m->first[c]; q < m->first[c + 1] && most > m->threshold[q]; q++) { \
+                lanes_of_bits *bits = (lanes_of_bits *)(left + m->tree[q] * LANES);           \
+                *bits &= (lanes_of_bits)(here <= m->threshold[q]) | m->keep[q];               \
+            }                                                                                 \
+        }                                                                                     \
+    }
+
+STRIKE_OUT(strike_out_plainly, )
+#if defined(__x86_64__)
+STRIKE_OUT(strike_out_by_four, __attribute__((target("avx2"))))
+STRIKE_OUT(strike_out_by_eight, __attribute__((target("avx512f"))))
+#endif
+
 static void strike_out(const struct model *m, const double *x, uint64_t *left)
 {
-    for (int64_t c = 0; c < m->columns; c++) {
-        const double *v = x + c * LANES;
-        const lanes here = *(const lanes *)v;
-        double most = v[0];
-        for (int i = 1; i < LANES; i++)
-            most = v[i] > most ? v[i] : most;
-        for (int64_t q = m->first[c]; q < m->first[c + 1] && most > m->threshold[q]; q++) {
-            lanes_of_bits *bits = (lanes_of_bits *)(left + m->tree[q] * LANES);
-            *bits &= (lanes_of_bits)(here <= m->threshold[q]) | m->keep[q];
-        }
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) {
+        strike_out_by_eight(m, x, left);
+        return;
     }
+    if (__builtin_cpu_supports("avx2")) {
+        strike_out_by_four(m, x, left);
+        return;
+    }
+#endif
+    strike_out_plainly(m, x, left);
 }
 
 static void read_rows(const struct model *m, const double *matrix, int64_t width, int64_t rows,
