@@ -287,12 +287,28 @@ CODES: dict[str, Code] = {
     "MODEL_FORMAT": Code(
         BadInput,
         "The model's format is not accepted.",
-        "Send LightGBM text or scorecard JSON; never pickle or joblib.",
+        "Send LightGBM text, scorecard JSON or the live scikit-learn object; never a pickle.",
     ),
     "MODEL_MALFORMED": Code(
         BadInput,
         "The model cannot be read strictly.",
         "Save it again with the library's own writer, unmodified, and submit that.",
+    ),
+    "GOLDEN_MISSING": Code(
+        BadInput,
+        "The model comes without enough golden rows.",
+        "Submit it with room.submit, which makes at least a thousand from the model itself.",
+    ),
+    "GOLDEN_UNVISITED": Code(
+        BadInput,
+        "Some leaf or bin of the model can be reached, and no golden row reaches it.",
+        "Submit it with room.submit of this version, which makes a row for each.",
+    ),
+    "GOLDEN_DIFFERS": Code(
+        BadInput,
+        "A golden row has another score or grade here than in the library that made the model.",
+        "Train and submit with the library versions of the lock; move a threshold off the score"
+        " that it equals.",
     ),
     "MODEL_FEATURE_UNKNOWN": Code(
         BadInput,

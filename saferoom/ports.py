@@ -48,9 +48,9 @@ class ModelFindings:
     """What operators may see of a sealed model: shape, never thresholds or points."""
 
     features: tuple[str, ...]
-    scorer: str  # "tree ensemble" or "scorecard"
-    parts: int  # trees or characteristics
-    leaves: int  # or bins
+    scorer: str  # "tree ensemble", "scorecard", "linear" or "weighted sum"
+    parts: int  # trees, characteristics, linear scorers
+    leaves: int  # or bins, or weights
     grades: int
     depth: int  # questions in a row; 1 for a scorecard
 

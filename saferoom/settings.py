@@ -68,10 +68,11 @@ class Settings(BaseSettings):
         description="Local times of the day (02:00,14:00) at which the vault publishes a snapshot"
         " as of the day before, whatever came in; empty: only by an operator's order.",
     )
-    cage_engine: Literal["auto", "native", "portable"] = Field(
+    cage_engine: Literal["auto", "quick", "native", "portable"] = Field(
         default="auto",
-        description="What scores trees in the cage: `native` (LightGBM's library, which needs"
-        " libgomp1), `portable` (numpy, the same scores) or `auto` (native where it loads).",
+        description="What scores trees in the cage, all the same: `quick` (our compiled kernel),"
+        " `native` (LightGBM's library, which needs libgomp1), `portable` (numpy) or `auto`"
+        " (the first of these that is there).",
     )
     token_hours: int = Field(default=12, ge=1, le=24, description="How long a token is valid.")
     scores_per_minute: int = Field(

@@ -6,6 +6,7 @@ that returns its text; nothing here reads the network, the clock or a database.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from saferoom.api import app as api
 from saferoom.app.context import Room
 from saferoom.cli import main
 from saferoom.core import approval, log_events, release, state
+from saferoom.scoring import form, form_json, form_schema, functions, trees
 from saferoom.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,6 +192,33 @@ def option_row(one: object) -> str:
     return f"| {', '.join(f'`{name}`' for name in names)} | {cell(one.help or '')} |"
 
 
+def form_page() -> str:
+    """Say what a model is, as the form's own modules tell it."""
+    rows = [f"| `{one.kind}` | {cell(says(one))} |" for one in functions.FUNCTIONS.values()]
+    return "\n".join(
+        [
+            "# The form of a model\n",
+            NOTE,
+            "Every model becomes this before anything is scored: LightGBM text and scorecards are",
+            "read into it, scikit-learn's objects are converted into it at the bank.\n",
+            f"```text\n{(form.__doc__ or '').strip()}\n```\n",
+            "## Functions\n",
+            "| kind | what it does to one value |\n|---|---|",
+            *rows,
+            f"\n## Trees\n\n```text\n{(trees.__doc__ or '').strip()}\n```\n",
+            "## As JSON\n",
+            f"```text\n{(form_json.__doc__ or '').strip()}\n```\n",
+            f"```json\n{json.dumps(form_schema.schema(), indent=1)}\n```",
+            "",
+        ]
+    )
+
+
+def says(thing: object) -> str:
+    """Take the first paragraph of a docstring."""
+    return " ".join((thing.__doc__ or "").partition("\n\n")[0].split())
+
+
 def steps(chain: tuple[approval.Step, ...]) -> str:
     """Say a chain of approvals in words."""
     return ", then ".join(
@@ -230,6 +259,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/tables.md": tables_page,
     "docs/reference/api.md": api_page,
     "docs/reference/cli.md": cli_page,
+    "docs/reference/form.md": form_page,
 }
 
 

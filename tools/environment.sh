@@ -5,16 +5,17 @@
 #   sh tools/environment.sh dev      everything that working on it needs (make setup)
 #
 # Needs python3 >= 3.11, a POSIX shell and coreutils; no root, no compiler. Says nothing
-# and changes nothing when .venv is up to date: its stamp holds the digest of the lock,
-# of pyproject.toml and of this folder's path. Every package is checked against its hash;
-# where packages come from is pip's own configuration, never written here.
+# and changes nothing when .venv is up to date: its stamp holds the digest of the lock, of
+# pyproject.toml, of the kernel's source (compiled where a C compiler is) and of this folder's
+# path. Every package is checked against its hash; where packages come from is pip's own
+# configuration, never written here.
 set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'saferoom: %s\n' "$*" >&2; }
 give_up() { say "$*"; exit 1; }
 
-wanted() { { pwd -P; cat "locks/$1.lock" pyproject.toml; } | sha256sum | cut -c1-64; }
+wanted() { { pwd -P; cat "locks/$1.lock" pyproject.toml saferoom/cage/kernel/trees.c; } | sha256sum | cut -c1-64; }
 
 # dev.lock holds all of room.lock at the same versions (tools/check_locks.py), so it will do.
 up_to_date() {

@@ -1,61 +1,76 @@
-"""Which engine scores trees here: LightGBM's own library, or ours in numpy?
+"""Which engine sums trees here: our kernel, LightGBM's own library, or numpy?
 
-Both give the same doubles, so the choice changes speed and never an answer: `auto` takes
-LightGBM where it loads. A fresh Debian may lack the libgomp that it needs.
+All give the same doubles, so the choice changes speed and never an answer: `auto` takes
+the compiled kernel where it was built, else LightGBM where it loads, else numpy. LightGBM
+reads numbers in its own way, so trees of another reading go to numpy under `native`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
-from saferoom.cage import native
+from saferoom.cage import native, quick
+from saferoom.cage.rehearsal import rehearse
 from saferoom.errors import Unavailable
-from saferoom.scoring.evaluation import Floats
-from saferoom.scoring.form import CategorySplit, Missing, NumericSplit, Tree, TreeEnsemble
-from saferoom.scoring.tree_evaluation import TreeEvaluator
+from saferoom.scoring.evaluation import Load, Sums
+from saferoom.scoring.tree_evaluation import portable
+from saferoom.scoring.trees import Reading, Trees
 
 AUTO = "auto"
+QUICK = "quick"
 NATIVE = "native"
 PORTABLE = "portable"
-CHOICES = (AUTO, NATIVE, PORTABLE)
-
-Scores = Callable[[Floats], Floats]
+CHOICES = (AUTO, QUICK, NATIVE, PORTABLE)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to score trees; what `load` returns frees the model when it is dropped."""
+    """A way to sum trees; what `load` returns frees the model when it is dropped."""
 
     name: str
-    load: Callable[[TreeEnsemble], Scores]
+    load: Load
 
 
 def choose(wish: str) -> Engine:
     """Return the engine, warm; CAGE_UNAVAILABLE when it was named and cannot be had."""
-    engine = _portable() if wish == PORTABLE else _native(wish)
-    _warm_up(engine)
+    engine = _fastest() if wish == AUTO else _ENGINES[wish]()
+    rehearse(engine.load)
     return engine
 
 
-def _native(wish: str) -> Engine:
-    try:
-        library = native.load_library()
-    except Unavailable:
-        if wish == NATIVE:
-            raise
-        return _portable()
-    return Engine(NATIVE, lambda model: native.Booster(library, model).scores)
+def _fastest() -> Engine:
+    """Take the fastest that is there; numpy always is."""
+    for make in (_quick, _native):
+        with suppress(Unavailable):
+            return make()
+    return _portable()
 
 
 def _portable() -> Engine:
-    return Engine(PORTABLE, lambda model: TreeEvaluator(model).scores)
+    return Engine(PORTABLE, portable)
 
 
-def _warm_up(engine: Engine) -> None:
-    """Score one row, so that nothing is loaded lazily after the lock-down."""
-    split = NumericSplit(0, 0.5, Missing.NAN, default_left=True, left=1, right=-1)
-    tree = Tree((split, CategorySplit(0, (1,), left=-2, right=-3)), (0.25, 0.5, 0.75))
-    engine.load(TreeEnsemble(("x",), (tree,), slope=1.0))(np.zeros((1, 1)))
+def _quick() -> Engine:
+    library = quick.load_library()
+
+    def load(model: Trees, columns: int) -> Sums:
+        if model.linear:
+            return portable(model, columns)
+        return quick.QuickTrees(library, model).sums
+
+    return Engine(QUICK, load)
+
+
+def _native() -> Engine:
+    library = native.load_library()
+
+    def load(model: Trees, columns: int) -> Sums:
+        if model.reading is not Reading.LIGHTGBM or model.start != 0:
+            return portable(model, columns)
+        return native.Booster(library, model, columns).sums
+
+    return Engine(NATIVE, load)
+
+
+_ENGINES = {QUICK: _quick, NATIVE: _native, PORTABLE: _portable}

@@ -33,8 +33,10 @@ from saferoom.cage import engines, seccomp, self_test
 from saferoom.cage.limits import Limits
 from saferoom.canonical import Json
 from saferoom.errors import BadInput, Isolation, Unavailable
-from saferoom.scoring.evaluation import Floats, Grades
-from saferoom.scoring.form import MOST_DEPTH
+from saferoom.scoring.evaluation import REFUSED, Grades
+from saferoom.scoring.form import SCORERS
+from saferoom.scoring.functions import Floats
+from saferoom.scoring.trees import MOST_DEPTH
 
 CHUNK_BYTES = 8 * 2**20  # of matrix per call, so memory does not grow with a portfolio
 CHUNK_PARTS = 10**7  # rows × trees per call, so its deadline does not tighten with a model
@@ -44,9 +46,13 @@ ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREAD
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 _LARGEST_HEADER = 64 * 2**10
-_ENGINES = (engines.NATIVE, engines.PORTABLE)
-_SCORERS = frozenset({"tree ensemble", "scorecard"})
-_REFUSALS = frozenset({"MODEL_FORMAT", "MODEL_MALFORMED", "TOO_LARGE"})
+_ENGINES = (engines.QUICK, engines.NATIVE, engines.PORTABLE)
+_REFUSALS = frozenset(
+    {
+        *("MODEL_FORMAT", "MODEL_MALFORMED", "TOO_LARGE"),
+        *("GOLDEN_MISSING", "GOLDEN_UNVISITED", "GOLDEN_DIFFERS"),
+    }
+)
 _DETAIL = re.compile(r"[A-Za-z0-9_ ,.:;'\[\]-]{1,120}")
 
 Reason = Literal["timeout", "memory", "death"]
@@ -96,7 +102,9 @@ class Cage:
         """Start a worker and check its self-test; `program` is for tests' broken twins."""
         seccomp.machine()
         if engine not in engines.CHOICES:
-            raise BadInput("SETTING_INVALID", "the cage's engine is auto, native or portable")
+            raise BadInput(
+                "SETTING_INVALID", "the cage's engine is auto, quick, native or portable"
+            )
         limits = limits or Limits()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -122,10 +130,16 @@ class Cage:
         """Name the worker's process."""
         return self._keeper.pid
 
-    def load(self, artefact: bytes, features: tuple[str, ...], grades: int) -> Shape:
-        """Read an unsealed artefact strictly; its features and grades must be as declared."""
+    def load(
+        self, artefact: bytes, features: tuple[str, ...], grades: int, *, golden: bool = False
+    ) -> Shape:
+        """Read an unsealed artefact strictly; its features and grades must be as declared.
+
+        With `golden`, at submission, its golden rows must reach all of it and score as said.
+        """
         names: list[Json] = list(features)
         header: dict[str, Json] = {"verb": "load", "features": names, "grades": grades}
+        header |= {"golden": golden}
         with self._lock:
             self._shape = None
             self._begin(self._limits.load_seconds)
@@ -140,7 +154,10 @@ class Cage:
             return self._shape
 
     def evaluate(self, matrix: Floats, seconds: float = math.inf) -> Grades:
-        """Grade each row of (n, features) within so many seconds in all; NaN is missing."""
+        """Grade each row of (n, features) within so many seconds in all; NaN is missing.
+
+        `REFUSED` is the grade of a row that the model's own rules refuse.
+        """
         ends = time.monotonic() + seconds
         with self._lock:
             shape = self._shape
@@ -181,7 +198,7 @@ class Cage:
         if answer.header or len(answer.attachments) != 1 or len(answer.attachments[0]) != 2 * rows:
             self._fail("death")
         indices = np.frombuffer(answer.attachments[0], "<i2").astype(np.int16)
-        if indices.min() < 0 or indices.max() >= grades:
+        if indices.min() < REFUSED or indices.max() >= grades:
             self._fail("death")
         return indices
 
@@ -235,7 +252,7 @@ class Cage:
     def _read_shape(self, answer: dict[str, Json], features: tuple[str, ...], grades: int) -> Shape:
         match answer:
             case {"scorer": str(scorer), "parts": int(parts), "leaves": int(leaves)} if (
-                scorer in _SCORERS and 0 < parts <= leaves
+                scorer in SCORERS and 0 < parts <= leaves
             ):
                 depth = answer.get("depth")
             case _:

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from saferoom.errors import Unavailable
-from saferoom.scoring.evaluation import Floats
-from saferoom.scoring.form import TreeEnsemble
+from saferoom.scoring.functions import Floats
 from saferoom.scoring.lightgbm_writer import write_lightgbm
+from saferoom.scoring.trees import Trees
 
 _FLOAT64 = 1  # C_API_DTYPE_FLOAT64
 _ROW_MAJOR = 1
-_NORMAL = 0  # C_API_PREDICT_NORMAL: with the objective's link
+_RAW = 1  # C_API_PREDICT_RAW_SCORE: the sum, without a link
 _ALL_TREES = -1
 _PARAMETERS = b"num_threads=1 verbosity=-1"
 
@@ -48,13 +48,13 @@ def load_library() -> ctypes.CDLL:
 
 
 class Booster:
-    """One ensemble inside the library, whose copy is freed with this object."""
+    """Trees inside the library, whose copy is freed with this object."""
 
-    def __init__(self, library: ctypes.CDLL, model: TreeEnsemble) -> None:
+    def __init__(self, library: ctypes.CDLL, model: Trees, columns: int) -> None:
         self._library = library
         self._handle = ctypes.c_void_p()
         iterations = ctypes.c_int()
-        text = write_lightgbm(model).encode()
+        text = write_lightgbm(model, columns).encode()
         self._call(
             "LGBM_BoosterLoadModelFromString",
             ctypes.c_char_p(text),
@@ -65,8 +65,8 @@ class Booster:
         if iterations.value != len(model.trees):
             raise NativeFault
 
-    def scores(self, matrix: Floats) -> Floats:
-        """Score each row of a C-contiguous float64 matrix."""
+    def sums(self, matrix: Floats) -> Floats:
+        """Sum the trees for each row of a C-contiguous float64 matrix."""
         rows, columns = matrix.shape
         result = np.empty(rows, np.float64)
         written = ctypes.c_int64()
@@ -78,7 +78,7 @@ class Booster:
             ctypes.c_int32(rows),
             ctypes.c_int32(columns),
             ctypes.c_int(_ROW_MAJOR),
-            ctypes.c_int(_NORMAL),
+            ctypes.c_int(_RAW),
             ctypes.c_int(0),
             ctypes.c_int(_ALL_TREES),
             ctypes.c_char_p(_PARAMETERS),

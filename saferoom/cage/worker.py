@@ -16,19 +16,20 @@ import mmap
 import os
 import socket
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
 from saferoom import wire
 from saferoom.cage import engines, lockdown, seccomp, self_test
-from saferoom.cage.engines import Engine, Scores
+from saferoom.cage.engines import Engine
 from saferoom.canonical import Json
 from saferoom.errors import BadInput, Isolation, Unavailable
 from saferoom.scoring import artefact as artefacts
 from saferoom.scoring.artefact import Artefact
-from saferoom.scoring.evaluation import Floats, Grades, grade_indices, scorecard_scores
-from saferoom.scoring.form import Form, Scorecard
+from saferoom.scoring.evaluation import Evaluator, Grades, grade_indices, taken
+from saferoom.scoring.form import Form
+from saferoom.scoring.functions import Floats
+from saferoom.scoring.golden import check_golden, same_scores
 
 
 class Worker:
@@ -38,7 +39,7 @@ class Worker:
         self._channel = channel
         self._engine = engine
         self._artefact: Artefact | None = None
-        self._scores: Scores | None = None
+        self._evaluator: Evaluator | None = None
 
     def serve(self) -> None:
         """Answer until the other end closes or memory runs out."""
@@ -73,19 +74,16 @@ class Worker:
         model = artefacts.read_artefact(data)
         form = artefacts.read_model(model)
         artefacts.check_declared(model, form, tuple(map(str, features)), grades)
-        self._scores = self._scorer(form)
-        self._artefact = model
+        evaluator = Evaluator(form, self._engine.load)
+        if frame.header.get("golden") is True:
+            _check_golden(model, form, evaluator)
+        self._evaluator, self._artefact = evaluator, model
         return {
             "scorer": form.scorer,
             "parts": form.parts,
             "leaves": form.leaves,
             "depth": form.depth,
         }
-
-    def _scorer(self, form: Form) -> Scores:
-        if isinstance(form, Scorecard):
-            return partial(scorecard_scores, form)
-        return self._engine.load(form)
 
     def _evaluate(self, frame: wire.Frame) -> tuple[dict[str, Json], bytes]:
         rows, columns = frame.header["rows"], frame.header["columns"]
@@ -119,14 +117,29 @@ class Worker:
                 shared.close()
 
     def _grade(self, matrix: Floats) -> Grades:
-        if self._scores is None or self._artefact is None:
+        if self._evaluator is None or self._artefact is None:
             raise BadInput("FIELD_INVALID", "no model is loaded")
-        thresholds, direction = self._artefact.thresholds, self._artefact.direction
-        return grade_indices(self._scores(matrix), thresholds, direction)
+        return _grades(self._artefact, self._evaluator.scores(matrix))
 
     def _forget(self) -> None:
         """Drop the model before, whatever becomes of the next."""
-        self._artefact = self._scores = None
+        self._artefact = self._evaluator = None
+
+
+def _grades(model: Artefact, scores: Floats) -> Grades:
+    return grade_indices(scores, model.thresholds, model.direction)
+
+
+def _check_golden(model: Artefact, form: Form, evaluator: Evaluator) -> None:
+    """Refuse rows that leave something out, and a model that scores otherwise here."""
+    golden = artefacts.read_golden(model)
+    if golden is None:
+        raise BadInput("GOLDEN_MISSING")
+    check_golden(form, golden.rows, lambda rows: taken(evaluator, rows))
+    scores = evaluator.scores(golden.rows)
+    same = same_scores(form, golden.scores, scores)
+    if not (same & (_grades(model, scores) == _grades(model, golden.scores))).all():
+        raise BadInput("GOLDEN_DIFFERS")
 
 
 def receive_descriptor(channel: socket.socket) -> int:

@@ -29,6 +29,7 @@ class ModelFormat(StrEnum):
 
     LIGHTGBM_TEXT = "lightgbm-text"
     SCORECARD_JSON = "scorecard-json"
+    FORM_JSON = "form-json"  # what the SDK makes of a live object
 
 
 MISSING = "missing"  # no usable features: an outcome, charged like a grade

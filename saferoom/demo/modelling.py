@@ -19,11 +19,11 @@ import numpy as np
 from saferoom.core.manifest import ModelFormat
 from saferoom.demo.economy.features import ROOM_FEATURES, Sample, draw_sample
 from saferoom.demo.economy.population import Flags, Floats, Plan
-from saferoom.scoring.evaluation import Direction, grade_indices, scorecard_scores
-from saferoom.scoring.form import Characteristic, Scorecard
+from saferoom.scoring.evaluation import Evaluator, grade_indices, scorecard_scores
+from saferoom.scoring.form import Characteristic, Direction, Scorecard
 from saferoom.scoring.lightgbm_reader import read_lightgbm
 from saferoom.scoring.scorecard_reader import read_scorecard, write_scorecard
-from saferoom.scoring.tree_evaluation import TreeEvaluator
+from saferoom.scoring.tree_evaluation import portable
 
 GRADES = (
     "AAA", "AA+", "AA", "AA-", "A+", "A", "A-", "BBB+", "BBB", "BBB-", "BB", "B", "CCC", "D",
@@ -137,7 +137,7 @@ def main(folder: Path) -> None:
     sample = draw_sample(TRAINING)
     trees = train_trees(sample)
     x = matrix(sample, trees.features)[:GOLDEN_ROWS]
-    scores = TreeEvaluator(read_lightgbm(trees.text)).scores(x)
+    scores = Evaluator(read_lightgbm(trees.text), portable).scores(x)
     write_folder(trees, scores, x, folder / trees.name)
     plain = fit_scorecard(sample)
     x = matrix(sample, plain.features)[:GOLDEN_ROWS]

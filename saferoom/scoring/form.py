@@ -1,104 +1,74 @@
 """What is a model, once nothing of its file is left?
 
-A form is data: numbers and indices, read by a strict reader, scored row by row.
-There is no operation across rows, so one enterprise's score cannot depend on
-whose rows stand beside it.
-Trees are shallow: a chain of a thousand questions would tell by the time that it takes
-where on it a value lies, beside the grade that is charged.
+A form is data: numbers and indices, read by a strict reader, scored row by row. There is no
+operation across rows, so one enterprise's score cannot depend on whose rows stand beside it.
 
-How a tree reads a value x (LightGBM 4, `Tree::NumericalDecision`, `CategoricalDecision`):
-* anything within ±1e-35 (as float32) of zero is zero;
-* numeric: x goes the default way when it is missing in this split's sense, else
-  left when x ≤ threshold; a NaN that is not missing counts as zero;
-* category: NaN goes right, and so does x cut to an integer below zero; else left when
-  that integer's bit is set.
-A child ≥ 0 is a split, a negative child c is leaf −c − 1. Children come after parents.
+    inputs      the view columns, by name; whether one may be missing or infinite
+    steps       columns made from earlier ones, each from one, by a listed function
+    members     scorers over those columns, each with its own link and calibration
+    finish      what is done to Σ weight · member, summed in order from zero
+
+Columns are counted: first the inputs, then the steps. What is left of a model after the form
+is the grade map, in the artefact. `source` says whose arithmetic and order of summation are
+kept; where `exact`, each double is the source's, else it is within 1e-9 of it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import StrEnum
 from typing import NamedTuple
 
 from saferoom.errors import BadInput
+from saferoom.scoring.functions import Function, Logistic
 from saferoom.scoring.numbers import check_ascending, check_points
+from saferoom.scoring.trees import Trees, check_trees
 
 MOST_FEATURES = 20_000
-MOST_TREES = 5_000
-MOST_LEAVES = 4_096  # of one tree
-MOST_LEAVES_IN_ALL = 500_000
-MOST_DEPTH = 64  # questions in a row
+MOST_COLUMNS = 60_000
+MOST_MEMBERS = 100
+MOST_FINISHES = 16
 MOST_EDGES = 1_000  # of one characteristic
 
 
-class Missing(IntEnum):
-    """Which values take a numeric split's default way."""
+class Source(StrEnum):
+    """Whose arithmetic a form keeps."""
 
-    NEVER = 0
-    ZERO = 1  # zero and NaN
-    NAN = 2
-
-
-class NumericSplit(NamedTuple):
-    """One question about a number."""
-
-    feature: int
-    threshold: float
-    missing: Missing
-    default_left: bool
-    left: int
-    right: int
+    LIGHTGBM = "lightgbm"
+    SCIKIT_LEARN = "scikit-learn"
+    SCORECARD = "scorecard"
 
 
-class CategorySplit(NamedTuple):
-    """One question about a category; `words` is a bit set of 32-bit words."""
+class Direction(StrEnum):
+    """What a high score means."""
 
-    feature: int
-    words: tuple[int, ...]
-    left: int
-    right: int
+    RISK = "risk"
+    QUALITY = "quality"
 
 
-Split = NumericSplit | CategorySplit
+class Input(NamedTuple):
+    """One view column; what it may not be ends in `refused`."""
+
+    name: str
+    missing: bool = True
+    infinite: bool = True
 
 
-@dataclass(frozen=True)
-class Tree:
-    """One tree; a stump has no split and one leaf."""
+class Step(NamedTuple):
+    """One column more."""
 
-    splits: tuple[Split, ...]
-    leaves: tuple[float, ...]
+    column: int
+    function: Function
 
 
 @dataclass(frozen=True)
-class TreeEnsemble:
-    """A sum of trees, through 1 / (1 + exp(−slope · sum)) where a slope is given."""
+class Linear:
+    """A scorer: Σ weight · column, in order from zero, then the intercept."""
 
-    features: tuple[str, ...]
-    trees: tuple[Tree, ...]
-    slope: float | None
-
-    @property
-    def scorer(self) -> str:
-        """Name the kind of model."""
-        return "tree ensemble"
-
-    @property
-    def parts(self) -> int:
-        """Count trees."""
-        return len(self.trees)
-
-    @property
-    def leaves(self) -> int:
-        """Count leaves of all trees."""
-        return sum(len(tree.leaves) for tree in self.trees)
-
-    @property
-    def depth(self) -> int:
-        """Count the most questions that one tree asks in a row."""
-        return max(_depth(tree) for tree in self.trees)
+    intercept: float
+    columns: tuple[int, ...]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -113,7 +83,7 @@ class Characteristic:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """Base points and points per bin, summed in order."""
+    """A scorer: base points and points per bin of an input, in order."""
 
     base: float
     characteristics: tuple[Characteristic, ...]
@@ -123,87 +93,130 @@ class Scorecard:
         """Name the features in order."""
         return tuple(each.feature for each in self.characteristics)
 
+
+Scorer = Linear | Scorecard | Trees
+
+
+class Member(NamedTuple):
+    """One scorer, its link and calibration, and its share of the sum."""
+
+    scorer: Scorer
+    finish: tuple[Function, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Form:
+    """One model."""
+
+    source: Source
+    inputs: tuple[Input, ...]
+    steps: tuple[Step, ...]
+    members: tuple[Member, ...]
+    finish: tuple[Function, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Name the features in order."""
+        return tuple(each.name for each in self.inputs)
+
+    @property
+    def columns(self) -> int:
+        """Count inputs and steps."""
+        return len(self.inputs) + len(self.steps)
+
     @property
     def scorer(self) -> str:
         """Name the kind of model."""
-        return "scorecard"
+        kinds = {_NAMES[type(member.scorer)] for member in self.members}
+        return kinds.pop() if len(kinds) == 1 else "weighted sum"
 
     @property
     def parts(self) -> int:
-        """Count characteristics."""
-        return len(self.characteristics)
+        """Count trees, characteristics and linear scorers."""
+        return sum(_parts(member.scorer) for member in self.members)
 
     @property
     def leaves(self) -> int:
-        """Count bins, the missing one among them."""
-        return sum(len(each.points) + 1 for each in self.characteristics)
+        """Count leaves, bins (the missing one among them) and weights."""
+        return sum(_leaves(member.scorer) for member in self.members)
 
     @property
     def depth(self) -> int:
-        """Count the look-ups of one characteristic."""
-        return 1
+        """Count the most questions in a row."""
+        deep = (m.scorer.depth if isinstance(m.scorer, Trees) else 1 for m in self.members)
+        return max(deep)
+
+    @property
+    def exact(self) -> bool:
+        """Say whether every double is the source's own: a dot product's order is its library's."""
+        plain = all(
+            not isinstance(member.scorer, Linear) or self.source is not Source.SCIKIT_LEARN
+            for member in self.members
+        )
+        return plain and all(function.exact for function in self.functions())
+
+    def functions(self) -> Iterator[Function]:
+        """List every function."""
+        yield from (step.function for step in self.steps)
+        for member in self.members:
+            yield from member.finish
+        yield from self.finish
+
+    def chain(self, column: int) -> tuple[int, tuple[Function, ...]]:
+        """Name the input that a column comes from, and what is done to it."""
+        functions: list[Function] = []
+        while column >= len(self.inputs):
+            step = self.steps[column - len(self.inputs)]
+            functions.append(step.function)
+            column = step.column
+        return column, tuple(reversed(functions))
 
 
-Form = TreeEnsemble | Scorecard
+_NAMES: dict[type[Scorer], str] = {
+    Linear: "linear",
+    Scorecard: "scorecard",
+    Trees: "tree ensemble",
+}
+SCORERS = frozenset({*_NAMES.values(), "weighted sum"})
+
+
+def scorecard_form(card: Scorecard) -> Form:
+    """Write a points table as a form."""
+    inputs = tuple(Input(name) for name in card.features)
+    return Form(Source.SCORECARD, inputs, (), (Member(card),))
+
+
+def trees_form(features: tuple[str, ...], trees: Trees, slope: float | None = None) -> Form:
+    """Write a sum of trees over raw columns as a form, through a sigmoid where one is given."""
+    finish = () if slope is None else (Logistic(slope),)
+    inputs = tuple(Input(name) for name in features)
+    return Form(Source.LIGHTGBM, inputs, (), (Member(trees, finish),))
+
+
+def check_form(form: Form) -> None:
+    """Refuse whatever would not be a finite score of each row alone."""
+    check_features(form.features)
+    if form.columns > MOST_COLUMNS:
+        raise BadInput("MODEL_MALFORMED", "number of steps")
+    for place, step in enumerate(form.steps, len(form.inputs)):
+        if not 0 <= step.column < place:
+            raise BadInput("MODEL_MALFORMED", f"step {place - len(form.inputs)}: column")
+    for function in form.functions():
+        function.check()
+    if not 0 < len(form.members) <= MOST_MEMBERS:
+        raise BadInput("MODEL_MALFORMED", "number of members")
+    for member in form.members:
+        check_points((member.weight,), "weight of a member")
+        _check_scorer(member.scorer, form)
+    if any(len(each) > MOST_FINISHES for each in (form.finish, *(m.finish for m in form.members))):
+        raise BadInput("MODEL_MALFORMED", "number of links")
 
 
 def check_features(features: tuple[str, ...]) -> None:
     """Refuse none, too many, or the same name twice."""
     if not 0 < len(features) <= MOST_FEATURES or len(set(features)) != len(features):
         raise BadInput("MODEL_MALFORMED", "feature names")
-
-
-def check_ensemble(model: TreeEnsemble) -> None:
-    """Refuse whatever would not be a finite sum of proper trees."""
-    check_features(model.features)
-    if not 0 < len(model.trees) <= MOST_TREES or model.leaves > MOST_LEAVES_IN_ALL:
-        raise BadInput("MODEL_MALFORMED", "number of trees or leaves")
-    if model.slope is not None and not 0 < model.slope <= 1000:
-        raise BadInput("MODEL_MALFORMED", "objective")
-    for index, tree in enumerate(model.trees):
-        _check_tree(tree, len(model.features), f"tree {index}")
-
-
-def _check_tree(tree: Tree, features: int, where: str) -> None:
-    if not 0 < len(tree.leaves) <= MOST_LEAVES or len(tree.splits) != len(tree.leaves) - 1:
-        raise BadInput("MODEL_MALFORMED", f"{where}: number of leaves")
-    check_points(tree.leaves, f"{where}: leaf values")
-    for split in tree.splits:
-        if not 0 <= split.feature < features:
-            raise BadInput("MODEL_MALFORMED", f"{where}: feature index")
-        _check_question(split, where)
-    _check_children(tree, where)
-    if _depth(tree) > MOST_DEPTH:
-        raise BadInput("MODEL_MALFORMED", f"{where}: over {MOST_DEPTH} splits deep; use max_depth")
-
-
-def _depth(tree: Tree) -> int:
-    """Count the questions on the longest way; children come after parents."""
-    deep = [1] * len(tree.splits)
-    for index, split in enumerate(tree.splits):
-        for child in (split.left, split.right):
-            if child >= 0:
-                deep[child] = deep[index] + 1
-    return max(deep, default=0)
-
-
-def _check_question(split: Split, where: str) -> None:
-    if isinstance(split, CategorySplit):
-        if not split.words or not all(0 <= word < 2**32 for word in split.words):
-            raise BadInput("MODEL_MALFORMED", f"{where}: categories")
-    elif not math.isfinite(split.threshold):
-        raise BadInput("MODEL_MALFORMED", f"{where}: threshold")
-
-
-def _check_children(tree: Tree, where: str) -> None:
-    """Each split but the root and each leaf is a child exactly once, and comes later."""
-    used: set[int] = set()
-    for index, split in enumerate(tree.splits):
-        for child in (split.left, split.right):
-            late = index < child < len(tree.splits) or -len(tree.leaves) <= child < 0
-            if not late or child in used:
-                raise BadInput("MODEL_MALFORMED", f"{where}: child indices")
-            used.add(child)
 
 
 def check_scorecard(card: Scorecard) -> None:
@@ -216,3 +229,39 @@ def check_scorecard(card: Scorecard) -> None:
             raise BadInput("MODEL_MALFORMED", f"{where}: one more points than edges")
         check_ascending(each.edges, f"{where}: edges")
         check_points((*each.points, each.missing), f"{where}: points")
+
+
+def _check_scorer(scorer: Scorer, form: Form) -> None:
+    match scorer:
+        case Trees():
+            check_trees(scorer, form.columns)
+        case Scorecard():
+            check_scorecard(scorer)
+            if not set(scorer.features) <= set(form.features):
+                raise BadInput("MODEL_MALFORMED", "a characteristic without its input")
+        case Linear():
+            if not 0 < len(scorer.columns) == len(scorer.weights) <= MOST_COLUMNS:
+                raise BadInput("MODEL_MALFORMED", "one weight per column")
+            if not all(0 <= column < form.columns for column in scorer.columns):
+                raise BadInput("MODEL_MALFORMED", "column of a weight")
+            check_points((scorer.intercept, *scorer.weights), "weights")
+
+
+def _parts(scorer: Scorer) -> int:
+    match scorer:
+        case Trees():
+            return len(scorer.trees)
+        case Scorecard():
+            return len(scorer.characteristics)
+        case Linear():
+            return 1
+
+
+def _leaves(scorer: Scorer) -> int:
+    match scorer:
+        case Trees():
+            return scorer.leaves
+        case Scorecard():
+            return sum(len(each.points) + 1 for each in scorer.characteristics)
+        case Linear():
+            return len(scorer.weights)

@@ -6,27 +6,29 @@ exact array lengths, indices in range, finite numbers. What a key says about the
 training (gains, counts, feature ranges) has no effect on a score and is dropped.
 
 Accepted: format v4, one output, numeric and category splits, all three meanings of
-missing, stumps. Refused: random forests, linear trees, several classes, objectives
-whose link we do not know.
+missing, stumps, random forests (the mean of their trees), linear trees. Refused: several
+classes, objectives whose link we do not know.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 from saferoom.errors import BadInput
-from saferoom.scoring.form import (
-    MOST_FEATURES,
+from saferoom.scoring.form import MOST_FEATURES, Form, Input, Member, Source, check_form
+from saferoom.scoring.functions import Divide, Function, Logistic
+from saferoom.scoring.trees import (
     MOST_LEAVES,
     CategorySplit,
+    Line,
     Missing,
     NumericSplit,
+    Reading,
     Split,
     Tree,
-    TreeEnsemble,
-    check_ensemble,
+    Trees,
 )
 
 LARGEST_TEXT = 64 * 2**20
@@ -56,16 +58,22 @@ _TREE = frozenset(
     }
 )
 _CATEGORIES = frozenset({"cat_boundaries", "cat_threshold"})
-_TREE_MORE = _CATEGORIES | {
-    "split_gain",
-    "leaf_weight",
-    "leaf_count",
-    "internal_value",
-    "internal_weight",
-    "internal_count",
-    "is_linear",
-    "shrinkage",
-}
+_LINES = frozenset({"leaf_const", "num_features", "leaf_features", "leaf_coeff"})
+_TREE_MORE = (
+    _CATEGORIES
+    | _LINES
+    | {
+        "split_gain",
+        "leaf_weight",
+        "leaf_count",
+        "internal_value",
+        "internal_weight",
+        "internal_count",
+        "is_linear",
+        "shrinkage",
+    }
+)
+_AVERAGED = "average_output"
 _IDENTITY = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape"})
 _SLOPE = re.compile(r"binary sigmoid:([0-9]{1,3})(?:\.([0-9]{1,6}))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
@@ -77,7 +85,7 @@ _FLOATS = re.compile(f"{_FLOAT}(?: {_FLOAT})*")
 _Fields = dict[str, str]
 
 
-def read_lightgbm(text: str) -> TreeEnsemble:
+def read_lightgbm(text: str) -> Form:
     """Read strictly, or refuse with MODEL_MALFORMED and the place."""
     if len(text) > LARGEST_TEXT:
         raise BadInput("TOO_LARGE")
@@ -87,24 +95,32 @@ def read_lightgbm(text: str) -> TreeEnsemble:
     blocks = [list(lines) for full, lines in groupby(body.split("\n"), key=bool) if full]
     if not blocks or blocks[0][0] != "tree":
         raise BadInput("MODEL_FORMAT", "not LightGBM text")
-    header = _read_header(blocks[0][1:])
+    averaged = blocks[0].count(_AVERAGED)
+    if averaged > 1:
+        raise BadInput("MODEL_MALFORMED", "header: unknown or repeated field")
+    header = _read_header([line for line in blocks[0][1:] if line != _AVERAGED])
     features = _read_names(header)
     _integers(header["tree_sizes"], len(blocks) - 1, (1, LARGEST_TEXT), "tree_sizes")
     _check_categories_are_codes(trailer)
     trees = tuple(_read_tree(lines, index) for index, lines in enumerate(blocks[1:]))
-    model = TreeEnsemble(features, trees, _read_slope(header.get("objective")))
-    check_ensemble(model)
-    return model
+    link = _read_link(header.get("objective"))
+    mean: tuple[Function, ...] = (Divide(float(len(trees))),) if averaged and trees else ()
+    inputs = tuple(Input(name) for name in features)
+    member = Member(Trees(trees, Reading.LIGHTGBM), mean + link)
+    form = Form(Source.LIGHTGBM, inputs, (), (member,))
+    check_form(form)
+    return form
 
 
 def _read_header(lines: list[str]) -> _Fields:
-    if "average_output" in lines:
-        raise BadInput("MODEL_MALFORMED", "random forests are not accepted")
     header = _read_fields(lines, _HEADER, _HEADER_MORE, "header")
     if header["version"] != "v4":  # v3 sends missing categories elsewhere
         raise BadInput("MODEL_MALFORMED", "save it with LightGBM 4")
     if (header["num_class"], header["num_tree_per_iteration"]) != ("1", "1"):
-        raise BadInput("MODEL_MALFORMED", "one output is accepted, not several classes")
+        raise BadInput(
+            "MODEL_MALFORMED",
+            "one output is accepted, not several classes: a grade needs one score",
+        )
     return header
 
 
@@ -116,17 +132,18 @@ def _read_names(header: _Fields) -> tuple[str, ...]:
     return names
 
 
-def _read_slope(objective: str | None) -> float | None:
-    """Return the sigmoid's slope, or None where the sum is the score."""
+def _read_link(objective: str | None) -> tuple[Function, ...]:
+    """Return the sigmoid, or nothing where the sum is the score."""
     if objective is None or objective in _IDENTITY:  # a custom loss has no objective line
-        return None
+        return ()
     if objective == "cross_entropy":
-        return 1.0
+        return (Logistic(1.0),)
     found = _SLOPE.fullmatch(objective)
     if not found:
         raise BadInput("MODEL_MALFORMED", "objective is not accepted")
     whole, decimals = found[1], found[2] or "0"
-    return int(whole) + int(decimals) / 10.0 ** len(decimals)  # two roundings, as LightGBM reads it
+    slope = int(whole) + int(decimals) / 10.0 ** len(decimals)  # two roundings, as LightGBM does
+    return (Logistic(slope),)
 
 
 def _check_categories_are_codes(trailer: str) -> None:
@@ -155,14 +172,38 @@ def _read_tree(lines: list[str], index: int) -> Tree:
     where = f"tree {index}"
     if lines[0] != f"Tree={index}":
         raise BadInput("MODEL_MALFORMED", f"{where}: number")
-    if "is_linear=1" in lines:
-        raise BadInput("MODEL_MALFORMED", "linear trees are not accepted")
     fields = _read_fields(lines[1:], _TREE, _TREE_MORE, where)
-    if fields.get("is_linear", "0") != "0":
-        raise BadInput("MODEL_MALFORMED", f"{where}: is_linear")
     leaves = _integer(fields["num_leaves"], (1, MOST_LEAVES), f"{where}: num_leaves")
     values = _floats(fields["leaf_value"], leaves, f"{where}: leaf_value")
-    return Tree(_read_splits(fields, leaves, where), values)
+    return Tree(_read_splits(fields, leaves, where), values, _read_lines(fields, leaves, where))
+
+
+def _read_lines(fields: _Fields, leaves: int, where: str) -> tuple[Line, ...]:
+    """Read a linear tree's leaves: flat lists, so many features for each leaf in turn."""
+    linear = fields.get("is_linear", "0")
+    if linear not in {"0", "1"} or (linear == "1") != (fields.keys() >= _LINES):
+        raise BadInput("MODEL_MALFORMED", f"{where}: is_linear")
+    if linear == "0":
+        if _LINES & fields.keys():
+            raise BadInput("MODEL_MALFORMED", f"{where}: is_linear")
+        return ()
+    counts = _integers(fields["num_features"], leaves, (0, MOST_FEATURES), f"{where}: num_features")
+    total = sum(counts)
+    constants = _floats(fields["leaf_const"], leaves, f"{where}: leaf_const")
+    columns = _integers(
+        _packed(fields["leaf_features"]), total, (0, MOST_FEATURES), f"{where}: leaf_features"
+    )
+    factors = _floats(_packed(fields["leaf_coeff"]), total, f"{where}: leaf_coeff")
+    ends = list(accumulate(counts, initial=0))
+    return tuple(
+        Line(constant, columns[a:b], factors[a:b])
+        for constant, (a, b) in zip(constants, pairwise(ends), strict=True)
+    )
+
+
+def _packed(text: str) -> str:
+    """Leaves are set apart by a second space; the counts say as much."""
+    return " ".join(text.split())
 
 
 def _read_splits(fields: _Fields, leaves: int, where: str) -> tuple[Split, ...]:

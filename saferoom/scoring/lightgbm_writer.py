@@ -1,8 +1,7 @@
 """What does native LightGBM get to read, when it may not see the bank's file?
 
-Our own text of the form: only numbers that passed the reader, no names, no training
-figures, sizes freshly counted. A double is written by `repr`, which is exact; the slope,
-which LightGBM reads more simply, by the six decimals that its reader accepted.
+Our own text of the trees alone: only numbers that passed the reader, no names, no training
+figures, no link, sizes freshly counted. A double is written by `repr`, which is exact.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import accumulate
 
-from saferoom.scoring.form import CategorySplit, NumericSplit, Split, Tree, TreeEnsemble
+from saferoom.scoring.trees import CategorySplit, NumericSplit, Split, Tree, Trees
 
 
-def write_lightgbm(model: TreeEnsemble) -> str:
-    """Write the canonical text of an ensemble that passed `check_ensemble`."""
+def write_lightgbm(model: Trees, columns: int) -> str:
+    """Write the canonical text of trees over so many columns that passed `check_trees`."""
     trees = [_write_tree(tree, index) for index, tree in enumerate(model.trees)]
-    names = [f"f{index}" for index in range(len(model.features))]
+    names = [f"f{index}" for index in range(columns)]
     header = {
         "version": "v4",
         "num_class": "1",
         "num_tree_per_iteration": "1",
         "label_index": "0",
         "max_feature_idx": str(len(names) - 1),
-        "objective": "regression" if model.slope is None else f"binary sigmoid:{model.slope:.6f}",
+        "objective": "regression",
         "feature_names": _join(names),
         "feature_infos": _join("none" for _ in names),
         "tree_sizes": _join(len(text) for text in trees),
@@ -47,7 +46,23 @@ def _write_tree(tree: Tree, index: int) -> str:
     if sets:
         fields["cat_boundaries"] = _join(accumulate((len(words) for words in sets), initial=0))
         fields["cat_threshold"] = _join(word for words in sets for word in words)
-    return _write_fields(fields | {"is_linear": "0", "shrinkage": "1"}) + "\n\n"
+    fields |= _lines(tree) if tree.lines else {"is_linear": "0"}
+    return _write_fields(fields | {"shrinkage": "1"}) + "\n\n"
+
+
+def _lines(tree: Tree) -> dict[str, str]:
+    """Write a leaf's columns and coefficients with a space after each, and one after each leaf."""
+    return {
+        "is_linear": "1",
+        "leaf_const": _join(repr(line.constant) for line in tree.lines),
+        "num_features": _join(len(line.columns) for line in tree.lines),
+        "leaf_features": "".join(_spaced(line.columns) for line in tree.lines),
+        "leaf_coeff": "".join(_spaced(map(repr, line.coefficients)) for line in tree.lines),
+    }
+
+
+def _spaced(values: Iterable[object]) -> str:
+    return "".join(f"{value} " for value in values) + " "
 
 
 def _thresholds(splits: Iterable[Split]) -> Iterable[str]:

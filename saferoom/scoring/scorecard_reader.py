@@ -6,14 +6,14 @@ exact fields, hex floats, one more points than edges, each feature once.
 
 from __future__ import annotations
 
-from saferoom.canonical import Json, canonical_bytes, parse_object
+from saferoom.canonical import canonical_bytes, parse_object
 from saferoom.errors import BadInput
-from saferoom.scoring.form import Characteristic, Scorecard, check_scorecard
-from saferoom.scoring.numbers import read_number, read_numbers, write_number
+from saferoom.scoring.form import Scorecard, check_scorecard
+from saferoom.scoring.form_json import read_row, write_row
+from saferoom.scoring.numbers import read_number, write_number
 
 KIND = "saferoom/scorecard/1"
 _FIELDS = {"kind", "base", "characteristics"}
-_CHARACTERISTIC = {"feature", "edges", "points", "missing"}
 
 
 def read_scorecard(text: str) -> Scorecard:
@@ -25,7 +25,7 @@ def read_scorecard(text: str) -> Scorecard:
     rows = value.get("characteristics")
     if value.keys() != _FIELDS or value["kind"] != KIND or not isinstance(rows, list):
         raise BadInput("MODEL_MALFORMED", "fields of the scorecard")
-    each = tuple(_read_characteristic(row, index) for index, row in enumerate(rows))
+    each = tuple(read_row(row, index) for index, row in enumerate(rows))
     card = Scorecard(read_number(value["base"], "base"), each)
     check_scorecard(card)
     return card
@@ -34,29 +34,6 @@ def read_scorecard(text: str) -> Scorecard:
 def write_scorecard(card: Scorecard) -> str:
     """Write the one text of a card."""
     check_scorecard(card)
-    rows = [
-        {
-            "feature": each.feature,
-            "edges": [write_number(edge) for edge in each.edges],
-            "points": [write_number(point) for point in each.points],
-            "missing": write_number(each.missing),
-        }
-        for each in card.characteristics
-    ]
+    rows = [write_row(each) for each in card.characteristics]
     value = {"kind": KIND, "base": write_number(card.base), "characteristics": rows}
     return canonical_bytes(value).decode()
-
-
-def _read_characteristic(row: Json, index: int) -> Characteristic:
-    where = f"characteristic {index}"
-    if not isinstance(row, dict) or row.keys() != _CHARACTERISTIC:
-        raise BadInput("MODEL_MALFORMED", f"{where}: fields")
-    feature = row["feature"]
-    if not isinstance(feature, str) or not 0 < len(feature) <= 64:
-        raise BadInput("MODEL_MALFORMED", f"{where}: feature")
-    return Characteristic(
-        feature,
-        read_numbers(row["edges"], f"{where}: edges"),
-        read_numbers(row["points"], f"{where}: points"),
-        read_number(row["missing"], f"{where}: missing"),
-    )

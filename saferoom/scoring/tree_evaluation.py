@@ -1,7 +1,6 @@
-"""What does a tree ensemble score, where LightGBM's library cannot be loaded?
+"""What do trees sum to, where no compiled engine can be loaded?
 
-The same doubles, bit for bit: leaves are summed in the trees' order from zero, and the
-link uses the C library's `exp` as LightGBM does (numpy's own differs in the last bit).
+The same doubles, bit for bit: leaves are summed in the trees' order from their start.
 All trees of some rows walk one level at a time, in numpy.
 
 A split's missing values are settled before the walk, so that a split is nothing but
@@ -12,20 +11,28 @@ missing stands as −∞ (goes left), +∞ (goes right) or zero. Thresholds are 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saferoom.scoring.evaluation import Floats
-from saferoom.scoring.form import CategorySplit, Missing, NumericSplit, Split, Tree, TreeEnsemble
+from saferoom.scoring.functions import Floats
+from saferoom.scoring.trees import (
+    CategorySplit,
+    Line,
+    Missing,
+    NumericSplit,
+    Reading,
+    Split,
+    Tree,
+    Trees,
+)
 
 BLOCK = 2**16  # rows × trees, and rows × columns, at a time: what a core's cache holds
 
-_ZERO = float(np.float32(1e-35))
-_LARGEST_EXPONENT = math.log(float(np.finfo(np.float64).max))
+NEAR_ZERO = float(np.float32(1e-35))
 _LEFT, _RIGHT = -math.inf, math.inf
 _NO_CATEGORY = -1.0
 
@@ -34,37 +41,50 @@ _Flags = NDArray[np.bool_]
 
 
 class TreeEvaluator:
-    """One ensemble that passed `check_ensemble`, as arrays over the splits of all trees.
+    """Trees that passed `check_trees`, as arrays over the splits of all of them.
 
     A split is named by its number among all; a child below zero is ~leaf, counted likewise.
     """
 
-    def __init__(self, model: TreeEnsemble) -> None:
+    def __init__(self, model: Trees) -> None:
         splits = [split for tree in model.trees for split in tree.splits]
+        plain = model.reading is Reading.PLAIN
         columns: dict[_Reading, int] = {}
-        self._column = _integers([columns.setdefault(_reading(s), len(columns)) for s in splits])
-        self._columns = _Columns(list(columns))
+        readings = [reading_of(split) for split in splits]
+        self._column = _integers([columns.setdefault(each, len(columns)) for each in readings])
+        self._columns = _Columns(list(columns), 0.0 if plain else NEAR_ZERO)
         self._thresholds = np.array([_threshold(split) for split in splits], np.float64)
         self._categories = _Categories(splits)
         self._roots, self._children = _number(model.trees)
         self._leaves = np.array([value for tree in model.trees for value in tree.leaves])
-        self._slope = model.slope
-
-    def scores(self, matrix: Floats) -> Floats:
-        """Score each row of a float64 matrix, through the link."""
-        sums = self.sums(matrix)
-        return sums if self._slope is None else _sigmoid(self._slope, sums)
+        self._lines = _Lines(model.trees) if model.linear else None
+        self._start = model.start
 
     def sums(self, matrix: Floats) -> Floats:
         """Sum the leaves that each row reaches, in the trees' order."""
+        return self._blocks(matrix, self._sum)
+
+    def leaves(self, matrix: Floats) -> _Integers:
+        """Name the leaf, among all, that each row reaches in each tree."""
+        found = self._blocks(matrix, lambda block: self._ends(block).astype(np.float64))
+        return found.astype(np.intp).reshape(len(matrix), -1)
+
+    def _blocks(self, matrix: Floats, do: Callable[[Floats], Floats]) -> Floats:
         rows = max(1, BLOCK // max(len(self._roots), self._columns.count))
-        blocks = [self._sum(matrix[at : at + rows]) for at in range(0, len(matrix), rows)]
-        return np.concatenate([np.empty(0), *blocks])
+        blocks = [do(matrix[at : at + rows]) for at in range(0, len(matrix), rows)]
+        return np.concatenate([np.empty(0), *(block.reshape(-1) for block in blocks)])
 
     def _sum(self, matrix: Floats) -> Floats:
-        leaves = self._leaves[self._walk(self._columns.read(matrix), len(matrix))]
+        ends = self._ends(matrix)
+        values = self._leaves[ends]
+        if self._lines is not None:
+            values = self._lines.values(ends, values, matrix)
         # A sum along an axis may add in pairs, accumulation may not; + 0.0 unmakes −0.0.
-        return np.add.accumulate(leaves.reshape(len(matrix), -1), axis=1)[:, -1] + 0.0
+        start = np.full((len(matrix), 1), self._start)
+        return np.add.accumulate(np.hstack([start, values]), axis=1)[:, -1] + 0.0
+
+    def _ends(self, matrix: Floats) -> _Integers:
+        return self._walk(self._columns.read(matrix), len(matrix)).reshape(len(matrix), -1)
 
     def _walk(self, values: Floats, rows: int) -> _Integers:
         """Walk each row down each tree; return the leaves, row by row."""
@@ -99,8 +119,9 @@ class _Reading(NamedTuple):
 class _Columns:
     """The ways in which a model reads its features."""
 
-    def __init__(self, readings: Sequence[_Reading]) -> None:
+    def __init__(self, readings: Sequence[_Reading], near_zero: float) -> None:
         self.count = len(readings)
+        self._near_zero = near_zero
         self._features = _integers([each.feature for each in readings])
         self._nan = np.array([each.nan for each in readings], np.float64)
         self._zero = np.array([each.zero for each in readings], np.float64)
@@ -108,7 +129,7 @@ class _Columns:
     def read(self, matrix: Floats) -> Floats:
         """Write the columns side by side, and the rows one after the other."""
         values = matrix[:, self._features]
-        values = np.where(np.abs(values) <= _ZERO, self._zero, values)
+        values = np.where(np.abs(values) <= self._near_zero, self._zero, values)
         return np.where(np.isnan(values), self._nan, values).reshape(-1)
 
 
@@ -130,7 +151,38 @@ class _Categories:
         return inside & ((words >> (codes & 31).astype(np.uint32)) & 1).astype(np.bool_)
 
 
-def _reading(split: Split) -> _Reading:
+class _Lines:
+    """The leaves that are straight lines, one row of columns and coefficients each."""
+
+    def __init__(self, trees: Sequence[Tree]) -> None:
+        flat = [line for tree in trees for line in tree.lines or (_NO_LINE,) * len(tree.leaves)]
+        self._width = max(len(line.columns) for line in flat)
+        self._real = np.array([line is not _NO_LINE for line in flat])
+        self._constants = np.array([line.constant for line in flat], np.float64)
+        self._lengths = _integers([len(line.columns) for line in flat])
+        shape = (len(flat), self._width)
+        self._columns, self._coefficients = np.zeros(shape, np.intp), np.zeros(shape)
+        for place, line in enumerate(flat):
+            self._columns[place, : len(line.columns)] = line.columns
+            self._coefficients[place, : len(line.columns)] = line.coefficients
+
+    def values(self, ends: _Integers, leaves: Floats, matrix: Floats) -> Floats:
+        """Give each row the value of its line, or of its leaf where a column is missing."""
+        rows = np.arange(len(matrix))[:, None]
+        totals, known = self._constants[ends], self._real[ends]
+        for term in range(self._width):
+            here = term < self._lengths[ends]
+            values = np.where(here, matrix[rows, self._columns[ends, term]], 0.0)
+            known &= ~np.isnan(values)
+            totals = np.where(here, totals + self._coefficients[ends, term] * values, totals)
+        return np.where(known, totals, leaves)
+
+
+_NO_LINE = Line(0.0, (), ())
+
+
+def reading_of(split: Split) -> _Reading:
+    """Say which column a split asks: a feature, and what stands there for NaN and for zero."""
     if isinstance(split, CategorySplit):
         return _Reading(split.feature, _NO_CATEGORY, 0.0)
     if split.missing is Missing.NEVER:
@@ -158,11 +210,10 @@ def _number(trees: Sequence[Tree]) -> tuple[_Integers, _Integers]:
     return _integers(roots), _integers(children)
 
 
-def _sigmoid(slope: float, sums: Floats) -> Floats:
-    exponents = (-slope * sums).tolist()
-    powers = [math.exp(each) if each <= _LARGEST_EXPONENT else math.inf for each in exponents]
-    return 1.0 / (1.0 + np.array(powers, np.float64))
-
-
 def _integers(values: Sequence[int]) -> _Integers:
     return np.array(values, np.intp)
+
+
+def portable(model: Trees, _columns: int) -> Callable[[Floats], Floats]:
+    """Load trees into the engine that needs nothing but numpy."""
+    return TreeEvaluator(model).sums

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saferoom.errors import BadInput
-from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.form import Direction
 
 Grades = int | Sequence[float] | Mapping[str, float | None]
 

@@ -37,9 +37,10 @@ from saferoom.crypto.sealing import SealingKey, SealingPublicKey, seal
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Refusal, Tampered
 from saferoom.scoring.artefact import build_artefact
-from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.form import Direction
 from saferoom.sdk import models
 from saferoom.sdk.answers import COLUMNS, Asked, Line, Reader
+from saferoom.sdk.golden import make_golden
 from saferoom.sdk.grades import Grades, cut
 from saferoom.sdk.mock import mock_table
 from saferoom.sdk.profile import profile_table
@@ -147,7 +148,8 @@ class Room:
         author, toward = self.client.author, _choice(Direction, direction, "direction")
         serves = _choice(Purpose, purpose, "purpose")
         text, bounds = models.read(model), cut(grades, toward, scores)
-        artefact = build_artefact(text.model_format, text.text, toward, bounds.thresholds)
+        golden = make_golden(text.form, text.predict, bounds.thresholds, toward)
+        artefact = build_artefact(text.model_format, text.text, toward, bounds.thresholds, golden)
         aad = artefact_aad(author.keys.party, self._delivery_key().public.raw.hex())
         sealed = seal(artefact, self._vaults(), aad, author.random_bytes)
         statement = author.version(

@@ -1,6 +1,6 @@
 """Who starts the vault, and on which home?
 
-    python -m saferoom.vault --home DIR [--content DIR] [--cage-engine auto|native|portable]
+    python -m saferoom.vault --home DIR [--content DIR] [--cage-engine auto|quick|native|portable]
     python -m saferoom.vault --home DIR --initialise GENESIS_FILE
     python -m saferoom.vault --home DIR --check
     python -m saferoom.vault --home DIR --restore-keys FILE --custodian KEY_FOLDER_FILE

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from saferoom.cage.host import CageFault
 from saferoom.core.manifest import MISSING, REFUSED, Manifest
 from saferoom.errors import SaferoomError
+from saferoom.scoring.evaluation import REFUSED as REFUSED_ROW
 from saferoom.vault.cages import Cages, Model
 from saferoom.vault.snapshots import Found
 
 MOST_FAULTS = 24
 SAMPLE_OF = 100  # at least one in so many
-DEAD = -1
+DEAD = REFUSED_ROW  # a row that ended its cage and one that its model refuses: one outcome
 Outcomes = NDArray[np.int16]
 
 

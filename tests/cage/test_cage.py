@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,18 +20,30 @@ from saferoom.cage.host import Cage, CageFault, Shape
 from saferoom.cage.limits import Limits
 from saferoom.canonical import canonical_bytes, parse_object
 from saferoom.errors import BadInput, Isolation, Unavailable
-from saferoom.scoring.artefact import LIGHTGBM_TEXT, build_artefact, read_artefact, read_model
-from saferoom.scoring.evaluation import Direction, Floats, grade_indices
+from saferoom.scoring.artefact import (
+    FORM_JSON,
+    LIGHTGBM_TEXT,
+    SCORECARD_JSON,
+    build_artefact,
+    read_artefact,
+    read_model,
+)
+from saferoom.scoring.evaluation import grade_indices
+from saferoom.scoring.form import Characteristic, Direction, Scorecard
+from saferoom.scoring.form_json import write_form
+from saferoom.scoring.functions import Floats
+from saferoom.scoring.lightgbm_reader import read_lightgbm
+from saferoom.scoring.scorecard_reader import write_scorecard
 from tests.cage.twins import CALLS, ENGINES, NO_LIMITS, NO_OTHER_WALL, serving, twin
 from tests.scoring import oracle
-from tests.scoring.mutants import mutants
+from tests.scoring.mutants import json_mutant, mutants
 from tests.scoring.test_artefact import CARD_TEXT
 from tests.scoring.test_scorecard import CARD
 from tests.scoring.training import FEATURES, KINDS, hostile_rows, trained
 
 MACHINE = ["x86_64", "aarch64"].index(os.uname().machine)
 QUICK = Limits(load_seconds=0.5, evaluate_seconds=0.5)
-NO_LIBRARY = "native.importlib.util.find_spec = lambda name: None"
+NO_LIBRARY = "native.importlib.util.find_spec = lambda name: None; quick.LIBRARY = '/none'"
 PERCENT = [percent / 100 for percent in range(1, 100)]
 
 
@@ -136,10 +149,10 @@ def test_a_refused_model_has_its_code_and_leaves_the_cage_alive(cage: Cage, case
     assert load(cage, artefact()).grades == 100
 
 
-def check_mutant(cage: Cage, mutant: str, matrix: Floats) -> bool:
+def check_mutant(cage: Cage, mutant: str, matrix: Floats, model_format: str) -> bool:
     """Load it; when it loads, every grade is the oracle's."""
     fields = parse_object(artefact("regression"))
-    data = canonical_bytes({**fields, "model": mutant})
+    data = canonical_bytes({**fields, "model": mutant, "model_format": model_format})
     try:
         load(cage, data)
     except BadInput as error:
@@ -160,12 +173,36 @@ def fuzz(cage: Cage, count: int, seed: int) -> int:
     for number, kind in enumerate(kinds):
         text = trained(kind, trees=3).text
         for mutant in mutants(text, count // len(kinds), seed + number):
-            loaded += check_mutant(cage, mutant, matrix)
+            loaded += check_mutant(cage, mutant, matrix, LIGHTGBM_TEXT)
     return loaded
+
+
+def fuzz_json(cage: Cage, count: int, seed: int) -> dict[str, int]:
+    """Do the same to forms and scorecards, whose bytes have one way only of being right."""
+    chance = random.Random(seed)
+    matrix = np.concatenate([trained("categories").matrix[:10], hostile_rows()[:20]])
+    kinds = ("categories", "missing", "lines", "forest")
+    forms = [(write_form(read_lightgbm(trained(kind, trees=3).text)), FORM_JSON) for kind in kinds]
+    loaded = {FORM_JSON: 0, SCORECARD_JSON: 0}
+    for text, model_format in (*forms, (write_scorecard(FOUR), SCORECARD_JSON)):
+        for _ in range(count // (len(forms) if model_format == FORM_JSON else 1)):
+            mutant = json_mutant(text, chance)
+            loaded[model_format] += check_mutant(cage, mutant, matrix, model_format)
+    return loaded
+
+
+FOUR = Scorecard(
+    1.5, tuple(Characteristic(name, (0.0, 33.5), (-1.0, 2.0, 4.0), 0.5) for name in FEATURES)
+)
 
 
 def test_mutants_are_refused_or_scored_as_the_form_says(cage: Cage) -> None:
     assert 20 < fuzz(cage, 200, seed=1) < 180
+
+
+def test_json_mutants_are_refused_or_scored_as_the_form_says(cage: Cage) -> None:
+    loaded = fuzz_json(cage, 100, seed=1)
+    assert all(0 < number < 90 for number in loaded.values())
 
 
 @pytest.mark.long
@@ -173,6 +210,13 @@ def test_mutants_are_refused_or_scored_as_the_form_says(cage: Cage) -> None:
 def test_ten_thousand_mutants(engine: str) -> None:
     with Cage.start(engine=engine) as cage:
         assert fuzz(cage, 10_000, seed=1000) > 1000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ten_thousand_mutants_of_forms_and_of_scorecards(engine: str) -> None:
+    with Cage.start(engine=engine) as cage:
+        assert min(fuzz_json(cage, 10_000, seed=1000).values()) > 500
 
 
 # Twins: one wall is missing, and the self-test sees it.
@@ -235,14 +279,14 @@ def test_a_worker_that_does_not_start_is_unavailable(program: tuple[str, ...]) -
     assert caught.value.code == "CAGE_UNAVAILABLE"
 
 
-def test_where_lightgbm_cannot_be_loaded_the_portable_engine_scores() -> None:
+def test_where_no_library_can_be_loaded_the_portable_engine_scores() -> None:
     with Cage.start(program=twin(NO_LIBRARY)) as cage:
         assert cage.engine == engines.PORTABLE
         assert load(cage, artefact()).grades == 100
 
 
 def test_an_engine_that_nobody_knows_is_refused_or_not_believed() -> None:
-    with pytest.raises(BadInput, match="auto, native or portable"):
+    with pytest.raises(BadInput, match="auto, quick, native or portable"):
         Cage.start(engine="steam")
     steam = "engines.choose = lambda wish: engines.Engine('steam', None)"
     with pytest.raises(Isolation):
@@ -332,7 +376,7 @@ def test_hostile_words_are_not_passed_on() -> None:
         ({}, []),
         ({}, [b"\0\0\0\0", b""]),
         ({}, [b"\x64\0\0\0"]),
-        ({}, [b"\xff\xff\0\0"]),
+        ({}, [b"\xfe\xff\0\0"]),
         ({}, [b"\0" * 5]),
         ({"rows": 2}, [b"\0\0\0\0"]),
         ({"error": "MODEL_MALFORMED"}, []),

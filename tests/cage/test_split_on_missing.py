@@ -11,7 +11,7 @@ import numpy as np
 from saferoom.cage.host import Cage
 from saferoom.core.manifest import ModelFormat
 from saferoom.scoring.artefact import build_artefact
-from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.form import Direction
 from saferoom.scoring.lightgbm_reader import read_lightgbm
 
 THRESHOLDS = (0.2, 0.4, 0.6)

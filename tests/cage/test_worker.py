@@ -24,8 +24,10 @@ from saferoom.cage.worker import Worker
 from saferoom.canonical import Json
 from saferoom.errors import Isolation, Unavailable
 from saferoom.scoring.artefact import LIGHTGBM_TEXT, build_artefact
-from saferoom.scoring.evaluation import Direction, grade_indices
+from saferoom.scoring.evaluation import grade_indices
+from saferoom.scoring.form import Direction
 from saferoom.scoring.lightgbm_reader import read_lightgbm
+from saferoom.scoring.trees import Trees
 from tests.cage.twins import ENGINES
 from tests.scoring.training import FEATURES, needs_lightgbm, trained
 
@@ -136,22 +138,28 @@ def test_a_matrix_that_cannot_be_sealed_leaves_no_descriptor(
 # The native library
 
 
+def numeric_trees() -> Trees:
+    scorer = read_lightgbm(trained("numeric").text).members[0].scorer
+    assert isinstance(scorer, Trees)
+    return scorer
+
+
 def test_native_refusals_hold_no_text() -> None:
     fake = SimpleNamespace(
         LGBM_BoosterFree=lambda _: 0,
         LGBM_BoosterLoadModelFromString=lambda *_: -1,
         LGBM_GetLastError=lambda: b"Check failed at row 7",
     )
-    model = read_lightgbm(trained("numeric").text)
+    model = numeric_trees()
     with pytest.raises(native.NativeFault) as caught:
-        native.Booster(fake, model)  # type: ignore[arg-type]
+        native.Booster(fake, model, 4)  # type: ignore[arg-type]
     assert str(caught.value) == ""
     fake.LGBM_GetLastError = lambda: b"std::bad_alloc"
     with pytest.raises(MemoryError):
-        native.Booster(fake, model)  # type: ignore[arg-type]
+        native.Booster(fake, model, 4)  # type: ignore[arg-type]
     fake.LGBM_BoosterLoadModelFromString = lambda *_: 0  # it read no tree at all
     with pytest.raises(native.NativeFault):
-        native.Booster(fake, model)  # type: ignore[arg-type]
+        native.Booster(fake, model, 4)  # type: ignore[arg-type]
 
 
 def test_a_missing_or_broken_library_says_what_to_install(
@@ -161,6 +169,8 @@ def test_a_missing_or_broken_library_says_what_to_install(
         raise OSError("libgomp.so.1")
 
     monkeypatch.setattr(native.ctypes, "CDLL", refuse)  # type: ignore[attr-defined]
+    with pytest.raises(Unavailable, match="C compiler"):
+        engines.choose("quick")
     with pytest.raises(Unavailable, match="libgomp1"):
         engines.choose("native")
     assert engines.choose("auto").name == "portable"
@@ -172,7 +182,10 @@ def test_a_missing_or_broken_library_says_what_to_install(
 
 def test_a_libgomp_that_cannot_be_loaded_leaves_the_portable_engine(tmp_path: Path) -> None:
     (tmp_path / "libgomp.so.1").touch()
-    code = "from saferoom.cage import engines\nprint(engines.choose('auto').name)"
+    code = (
+        "from saferoom.cage import engines, quick\nquick.LIBRARY = '/none'\n"
+        "print(engines.choose('auto').name)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"LD_LIBRARY_PATH": str(tmp_path)},
@@ -187,7 +200,7 @@ def test_a_libgomp_that_cannot_be_loaded_leaves_the_portable_engine(tmp_path: Pa
 def test_the_native_copy_is_freed_with_its_model() -> None:
     freed: list[object] = []
     library = native.load_library()
-    model = read_lightgbm(trained("numeric").text)
+    model = numeric_trees()
 
     def free(handle: object) -> None:
         freed.append(handle)
@@ -198,10 +211,10 @@ def test_the_native_copy_is_freed_with_its_model() -> None:
         LGBM_BoosterLoadModelFromString=library.LGBM_BoosterLoadModelFromString,
         LGBM_BoosterPredictForMat=library.LGBM_BoosterPredictForMat,
     )
-    scores = native.Booster(counting, model).scores  # type: ignore[arg-type]
-    assert len(scores(trained("numeric").matrix)) == len(trained("numeric").matrix)
+    sums = native.Booster(counting, model, 4).sums  # type: ignore[arg-type]
+    assert len(sums(trained("numeric").matrix)) == len(trained("numeric").matrix)
     assert not freed
-    del scores
+    del sums
     assert len(freed) == 1
 
 

@@ -11,12 +11,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from saferoom.cage import engines
+from saferoom.cage import engines, quick
 from saferoom.cage.host import Cage
 from saferoom.cage.limits import Limits
 from tests.scoring.training import needs_lightgbm
 
-ENGINES = [pytest.param(engines.NATIVE, marks=needs_lightgbm), engines.PORTABLE]
+needs_kernel = pytest.mark.skipif(
+    not quick.LIBRARY.exists(), reason="the kernel was not built: no C compiler was found"
+)
+ENGINES = [
+    pytest.param(engines.QUICK, marks=needs_kernel),
+    pytest.param(engines.NATIVE, marks=needs_lightgbm),
+    engines.PORTABLE,
+]
 
 NO_OTHER_WALL = """
 lockdown.forbid_files = lambda: "off"
@@ -42,7 +49,7 @@ def twin(changes: str, allowed: Sequence[int] = ()) -> tuple[str, ...]:
     code = (
         "import sys, time, os\n"
         "from saferoom import wire\n"
-        "from saferoom.cage import engines, lockdown, native, seccomp, self_test, worker\n"
+        "from saferoom.cage import engines, lockdown, native, quick, seccomp, self_test, worker\n"
         f"{changes}\n"
         f"sys.exit(worker.main(sys.argv[1:], {tuple(allowed)!r}))\n"
     )

@@ -13,9 +13,8 @@ from saferoom.core.manifest import ModelFormat, Purpose
 from saferoom.demo.economy.features import ROOM_FEATURES, draw_sample
 from saferoom.demo.modelling import GRADES, TRAINING, fit_scorecard
 from saferoom.scoring.artefact import build_artefact, read_artefact, read_model
-from saferoom.scoring.evaluation import grade_indices, scorecard_scores
-from saferoom.scoring.form import Scorecard
-from saferoom.scoring.tree_evaluation import TreeEvaluator
+from saferoom.scoring.evaluation import Evaluator, grade_indices
+from saferoom.scoring.tree_evaluation import portable
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -31,10 +30,7 @@ def test_golden_rows_score_and_grade_as_written(name: str) -> None:
         build_artefact(declared["model_format"], text, declared["direction"], cuts)
     )
     form = read_model(artefact)
-    if isinstance(form, Scorecard):
-        scores = scorecard_scores(form, rows)
-    else:
-        scores = TreeEvaluator(form).scores(rows)
+    scores = Evaluator(form, portable).scores(rows)
     grades = grade_indices(scores, artefact.thresholds, artefact.direction)
     assert form.features == tuple(declared["features"])
     assert scores == pytest.approx(golden["score"], rel=1e-12)

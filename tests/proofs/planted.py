@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from saferoom.canonical import canonical_bytes
-from saferoom.scoring.evaluation import Direction, grade_indices, scorecard_scores
-from saferoom.scoring.form import Characteristic, Scorecard
+from saferoom.scoring.evaluation import grade_indices, scorecard_scores
+from saferoom.scoring.form import Characteristic, Direction, Scorecard
 from saferoom.scoring.scorecard_reader import write_scorecard
 from tests.proofs.canaries import Needle, number_needles
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 
-from saferoom.scoring.form import CategorySplit, Missing, NumericSplit, Split, Tree, TreeEnsemble
+from saferoom.scoring.form import Form, trees_form
+from saferoom.scoring.trees import CategorySplit, Missing, NumericSplit, Reading, Split, Tree, Trees
 
 THRESHOLDS = (0.0, -0.0, 1e-36, -1e-36, 1e-34, 1.0, -1.0, 33.7, 1e300, -1e300, 5e-324)
 LEAVES = (0.0, -0.0, 1.0, -1.0, 0.1, 1e16, -1e16, 1e100, -1e100, 1e-300)
 SLOPES = (None, 1.0, 0.7, 999.999999, 0.000043)
 
 
-def forest(chance: random.Random, features: int = 4) -> TreeEnsemble:
+def forest(chance: random.Random, features: int = 4) -> Form:
     trees = tuple(grow(chance, chance.choice((1, 1, 2, 5, 40)), features) for _ in range(9))
-    return TreeEnsemble(tuple(f"f{i}" for i in range(features)), trees, chance.choice(SLOPES))
+    names = tuple(f"f{i}" for i in range(features))
+    return trees_form(names, Trees(trees, Reading.LIGHTGBM), chance.choice(SLOPES))
 
 
 def grow(chance: random.Random, leaves: int, features: int) -> Tree:

@@ -20,7 +20,8 @@ from saferoom.scoring.artefact import (
     read_model,
     recognise,
 )
-from saferoom.scoring.evaluation import Direction, grade_indices
+from saferoom.scoring.evaluation import grade_indices
+from saferoom.scoring.form import Direction, scorecard_form
 from saferoom.scoring.scorecard_reader import write_scorecard
 from tests.scoring import oracle
 from tests.scoring.test_scorecard import CARD
@@ -43,7 +44,7 @@ def test_an_artefact_is_read_as_it_was_built() -> None:
     assert artefact.thresholds == (480.0, 500.0)
     assert artefact.direction is Direction.QUALITY
     assert artefact.grades == 3
-    assert read_model(artefact) == CARD
+    assert read_model(artefact) == scorecard_form(CARD)
 
 
 def test_lightgbm_text_is_carried_unchanged() -> None:
@@ -158,11 +159,11 @@ def test_known_files_are_recognised() -> None:
 
 def test_what_the_manifest_declares_must_be_so() -> None:
     artefact = read_artefact(built())
-    check_declared(artefact, CARD, CARD.features, 3)
+    check_declared(artefact, scorecard_form(CARD), CARD.features, 3)
     with pytest.raises(BadInput, match="features"):
-        check_declared(artefact, CARD, CARD.features[::-1], 3)
+        check_declared(artefact, scorecard_form(CARD), CARD.features[::-1], 3)
     with pytest.raises(BadInput, match="thresholds"):
-        check_declared(artefact, CARD, CARD.features, 4)
+        check_declared(artefact, scorecard_form(CARD), CARD.features, 4)
 
 
 @pytest.mark.parametrize("direction", Direction)

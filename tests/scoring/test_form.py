@@ -7,15 +7,16 @@ import math
 import pytest
 
 from saferoom.errors import BadInput
-from saferoom.scoring.form import (
+from saferoom.scoring.form import Form, check_form, trees_form
+from saferoom.scoring.trees import (
     MOST_DEPTH,
     CategorySplit,
     Missing,
     NumericSplit,
+    Reading,
     Split,
     Tree,
-    TreeEnsemble,
-    check_ensemble,
+    Trees,
 )
 
 
@@ -23,13 +24,17 @@ def numeric(threshold: float = 0.5, feature: int = 0) -> NumericSplit:
     return NumericSplit(feature, threshold, Missing.NAN, default_left=True, left=-1, right=-2)
 
 
-def ensemble(split: Split, leaves: tuple[float, ...] = (0.0, 1.0)) -> TreeEnsemble:
-    return TreeEnsemble(("a",), (Tree((split,), leaves),), slope=None)
+def form_of(*trees: Tree, slope: float | None = None) -> Form:
+    return trees_form(("a",), Trees(trees, Reading.LIGHTGBM), slope)
+
+
+def ensemble(split: Split, leaves: tuple[float, ...] = (0.0, 1.0)) -> Form:
+    return form_of(Tree((split,), leaves))
 
 
 def test_a_proper_tree_passes() -> None:
-    check_ensemble(ensemble(numeric()))
-    check_ensemble(ensemble(CategorySplit(0, (2**32 - 1,), -1, -2)))
+    check_form(ensemble(numeric()))
+    check_form(ensemble(CategorySplit(0, (2**32 - 1,), -1, -2)))
 
 
 @pytest.mark.parametrize(
@@ -45,16 +50,16 @@ def test_a_proper_tree_passes() -> None:
 )
 def test_an_improper_split_is_refused(split: Split) -> None:
     with pytest.raises(BadInput, match="MODEL_MALFORMED"):
-        check_ensemble(ensemble(split))
+        check_form(ensemble(split))
 
 
 @pytest.mark.parametrize("leaves", [(), (1.0,), (1.0, 2.0, 3.0), (0.0, math.nan), (0.0, 1e101)])
 def test_improper_leaves_are_refused(leaves: tuple[float, ...]) -> None:
     with pytest.raises(BadInput, match="MODEL_MALFORMED"):
-        check_ensemble(ensemble(numeric(), leaves))
+        check_form(ensemble(numeric(), leaves))
 
 
-def chain(depth: int) -> TreeEnsemble:
+def chain(depth: int) -> Form:
     """Ask one question after another: how far x goes is how long it takes."""
     splits = tuple(
         NumericSplit(
@@ -62,18 +67,18 @@ def chain(depth: int) -> TreeEnsemble:
         )
         for at in range(depth)
     )
-    return TreeEnsemble(("a",), (Tree((), (0.5,)), Tree(splits, (0.0,) * (depth + 1))), slope=None)
+    return form_of(Tree((), (0.5,)), Tree(splits, (0.0,) * (depth + 1)))
 
 
 def test_a_tree_s_depth_is_counted_and_bounded() -> None:
     assert chain(1).depth == 1
-    check_ensemble(chain(MOST_DEPTH))
+    check_form(chain(MOST_DEPTH))
     assert chain(MOST_DEPTH).depth == MOST_DEPTH
     with pytest.raises(BadInput, match=r"tree 1: over 64 splits deep; use max_depth"):
-        check_ensemble(chain(MOST_DEPTH + 1))
+        check_form(chain(MOST_DEPTH + 1))
 
 
-@pytest.mark.parametrize("slope", [0.0, -1.0, math.nan, 1001.0])
+@pytest.mark.parametrize("slope", [0.0, math.nan, 1001.0, -1001.0])
 def test_an_improper_link_is_refused(slope: float) -> None:
     with pytest.raises(BadInput, match="objective"):
-        check_ensemble(TreeEnsemble(("a",), (Tree((), (0.5,)),), slope))
+        check_form(form_of(Tree((), (0.5,)), slope=slope))

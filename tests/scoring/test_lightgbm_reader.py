@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 
 import numpy as np
 import pytest
 
+from saferoom.cage import engines
 from saferoom.errors import BadInput
-from saferoom.scoring import form as forms
-from saferoom.scoring.form import CategorySplit, Missing, NumericSplit
+from saferoom.scoring import trees as forms
+from saferoom.scoring.evaluation import Evaluator
+from saferoom.scoring.form import Form
+from saferoom.scoring.form_json import read_form, write_form
 from saferoom.scoring.lightgbm_reader import read_lightgbm
 from saferoom.scoring.lightgbm_writer import write_lightgbm
+from saferoom.scoring.tree_evaluation import portable
+from saferoom.scoring.trees import CategorySplit, Missing, NumericSplit, Trees
 from tests.scoring import oracle
 from tests.scoring.mutants import mutants
 from tests.scoring.training import (
@@ -34,29 +40,53 @@ def lightgbm_predicts(text: str, matrix: Floats) -> Floats:
     return scores
 
 
+def trees_of(form: Form) -> Trees:
+    """Reach the one scorer that a LightGBM text has."""
+    scorer = form.members[0].scorer
+    assert isinstance(scorer, Trees)
+    return scorer
+
+
+def canonical(form: Form) -> str:
+    return write_lightgbm(trees_of(form), form.columns)
+
+
 @needs_lightgbm
 @pytest.mark.parametrize("kind", KINDS)
-def test_canonical_text_predicts_bit_for_bit_as_the_bank_s_file(kind: str) -> None:
+def test_canonical_text_sums_bit_for_bit_as_the_bank_s_file(kind: str) -> None:
+    assert LIGHTGBM is not None
     model = trained(kind)
-    ours = write_lightgbm(read_lightgbm(model.text))
+    ours, theirs = canonical(read_lightgbm(model.text)), LIGHTGBM.Booster(model_str=model.text)
     for matrix in (model.matrix, hostile_rows()):
-        assert np.array_equal(lightgbm_predicts(ours, matrix), model.predict(matrix))
+        sums = theirs.predict(matrix, raw_score=True, num_threads=1)
+        assert np.array_equal(lightgbm_predicts(ours, matrix), sums, equal_nan=True)
+
+
+@needs_lightgbm
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_form_scores_bit_for_bit_as_the_bank_s_file(kind: str) -> None:
+    model = trained(kind)
+    evaluator = Evaluator(read_lightgbm(model.text), portable)
+    for matrix in (model.matrix, hostile_rows()):
+        ours, theirs = evaluator.scores(matrix), model.predict(matrix)
+        assert np.array_equal(ours, theirs, equal_nan=True)
 
 
 @needs_lightgbm
 @pytest.mark.parametrize("slope", ["0.000043", "0.5", "12.345678", "999.999999", "3", "7.1"])
 def test_a_slope_is_what_lightgbm_reads(slope: str) -> None:
     text = trained("steep").text.replace("sigmoid:0.7", f"sigmoid:{slope}", 1)
-    ours = write_lightgbm(read_lightgbm(text))
     matrix = trained("steep").matrix
-    assert np.array_equal(lightgbm_predicts(ours, matrix), lightgbm_predicts(text, matrix))
+    ours = Evaluator(read_lightgbm(text), portable).scores(matrix)
+    assert np.array_equal(ours, lightgbm_predicts(text, matrix))
 
 
 @needs_lightgbm
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_models_stand_for_the_trained(kind: str) -> None:
     model = stored(kind, 2, trained(kind).matrix[:60])
-    theirs = lightgbm_predicts(write_lightgbm(read_lightgbm(model.text)), model.matrix)
+    native = Evaluator(read_lightgbm(model.text), engines.choose(engines.NATIVE).load)
+    theirs = native.scores(model.matrix)
     assert model.predict(model.matrix) == pytest.approx(theirs, rel=1e-15)
 
 
@@ -66,27 +96,28 @@ def test_the_form_says_what_lightgbm_computes(kind: str) -> None:
     form = read_lightgbm(model.text)
     for matrix in (model.matrix[:60], hostile_rows()):
         said = [oracle.score(form, row) for row in matrix]
-        assert said == pytest.approx(model.predict(matrix), rel=1e-15)
+        assert said == pytest.approx(model.predict(matrix), rel=1e-15, nan_ok=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_canonical_text_is_its_own_canonical_text(kind: str) -> None:
-    once = write_lightgbm(read_lightgbm(trained(kind).text))
+    once = canonical(read_lightgbm(trained(kind).text))
     assert "age_m" not in once
     renamed = read_lightgbm(once)
-    assert write_lightgbm(renamed) == once
+    assert canonical(renamed) == once
 
 
 def test_the_kinds_exercise_every_kind_of_split() -> None:
     splits = [
         split
         for kind in KINDS
-        for tree in read_lightgbm(trained(kind).text).trees
+        for tree in trees_of(read_lightgbm(trained(kind).text)).trees
         for split in tree.splits
     ]
     assert {split.missing for split in splits if isinstance(split, NumericSplit)} == set(Missing)
     assert any(isinstance(split, CategorySplit) for split in splits)
-    assert not read_lightgbm(trained("stumps").text).trees[0].splits
+    assert not trees_of(read_lightgbm(trained("stumps").text)).trees[0].splits
+    assert trees_of(read_lightgbm(trained("lines").text)).linear
 
 
 def test_shape_is_counted() -> None:
@@ -116,7 +147,7 @@ REFUSED = {
     "an older format": ("version=v4", "version=v3", "LightGBM 4"),
     "several classes": ("num_class=1", "num_class=3", "one output"),
     "several trees per round": ("per_iteration=1", "per_iteration=2", "one output"),
-    "a random forest": ("version=v4\n", "version=v4\naverage_output\n", "random forests"),
+    "a mean of means": ("version=v4\n", "version=v4\n" + 2 * "average_output\n", "unknown or"),
     "an unknown header": ("version=v4\n", "version=v4\nplugin=x\n", "unknown or repeated"),
     "a repeated header": ("version=v4\n", "version=v4\nversion=v4\n", "unknown or repeated"),
     "a header without value": ("label_index=0", "label_index", "unknown or repeated"),
@@ -130,7 +161,7 @@ REFUSED = {
     "a flat sigmoid": ("binary sigmoid:1", "binary sigmoid:0", "objective"),
     "a tree not counted": ("tree_sizes=", "tree_sizes=7 ", "tree_sizes"),
     "another tree's number": ("Tree=1\n", "Tree=2\n", "tree 1: number"),
-    "a linear tree": ("is_linear=0", "is_linear=1", "linear trees"),
+    "a linear tree": ("is_linear=0", "is_linear=1", "is_linear"),
     "half a linear tree": ("is_linear=0", "is_linear=2", "is_linear"),
     "no leaves": ("num_leaves=4", "num_leaves=0", "num_leaves"),
     "too many leaves": ("num_leaves=4", "num_leaves=5000", "num_leaves"),
@@ -169,6 +200,14 @@ def test_refused_with_its_place(small: str, case: str) -> None:
     assert place in caught.value.sentence
 
 
+LINES = {
+    "is_linear": "1",
+    "leaf_const": "0.5 1 2",
+    "num_features": "1 0 2",
+    "leaf_features": "1   0 1  ",
+    "leaf_coeff": "0.5   2 -1  ",
+}
+
 TREE = {
     "num_leaves": "3",
     "num_cat": "1",
@@ -196,7 +235,7 @@ def one_tree(**changes: str) -> str:
 
 def test_one_tree_by_hand() -> None:
     form = read_lightgbm(one_tree())
-    assert form.trees[0].splits == (
+    assert trees_of(form).trees[0].splits == (
         NumericSplit(0, 0.5, Missing.NEVER, default_left=False, left=1, right=-3),
         CategorySplit(1, (5, 1), -1, -2),
     )
@@ -251,6 +290,34 @@ def test_a_tree_that_is_none_is_refused(changes: dict[str, str]) -> None:
     assert "tree 0" in caught.value.sentence
 
 
+def test_a_linear_tree_by_hand() -> None:
+    form = read_lightgbm(one_tree(**LINES))
+    assert [oracle.score(form, row) for row in ((0, 2), (0, 1), (1, 3), (1, math.nan))] == [
+        *(0.5 + 0.5 * 2, 1.0, 2.0 + 2.0 - 3.0, 0.3)
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"is_linear": "0"},
+        {"leaf_const": ""},
+        {"leaf_const": "0.5 1"},
+        {"leaf_const": "0.5 1 1e101"},
+        {"num_features": "1 0 1"},
+        {"num_features": "1 0 -2"},
+        {"leaf_features": "1 0 2"},
+        {"leaf_features": "1 0"},
+        {"leaf_coeff": "0.5 2"},
+        {"leaf_coeff": "0.5 2 nan"},
+    ],
+)
+def test_lines_that_are_none_are_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_lightgbm(one_tree(**(LINES | changes)))
+    assert caught.value.code == "MODEL_MALFORMED"
+
+
 @pytest.mark.parametrize(
     ("value", "accepted"),
     [
@@ -297,5 +364,6 @@ def test_mutants_are_refused_or_stay_inside_the_form(seed: int) -> None:
             form = read_lightgbm(mutant)
         except BadInput:
             continue
-        again = read_lightgbm(write_lightgbm(form))
-        assert (again.trees, again.slope) == (form.trees, form.slope)
+        again = read_lightgbm(canonical(form))
+        assert trees_of(again).trees == trees_of(form).trees
+        assert read_form(write_form(form)) == form

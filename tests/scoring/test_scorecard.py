@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from saferoom.canonical import Json, canonical_bytes
 from saferoom.errors import BadInput
 from saferoom.scoring.evaluation import scorecard_scores
-from saferoom.scoring.form import MOST_EDGES, Characteristic, Scorecard
+from saferoom.scoring.form import MOST_EDGES, Characteristic, Scorecard, scorecard_form
 from saferoom.scoring.scorecard_reader import read_scorecard, write_scorecard
 from tests.scoring import oracle
 
@@ -46,7 +46,8 @@ def text(**changes: Json) -> str:
 
 def test_what_is_written_is_read() -> None:
     assert read_scorecard(write_scorecard(CARD)) == CARD
-    assert (CARD.scorer, CARD.parts, CARD.leaves) == ("scorecard", 2, 6)
+    form = scorecard_form(CARD)
+    assert (form.scorer, form.parts, form.leaves, form.depth) == ("scorecard", 2, 6, 1)
     assert CARD.features == ("age_m", "tax_grade")
 
 

@@ -68,6 +68,15 @@ KINDS: dict[str, dict[str, object]] = {
     "depth one": {"num_leaves": 2},
     "small": {"num_leaves": 4},
     "monotone": {"monotone_constraints": [1, 0, -1, 0]},
+    "forest": {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.7, "holes": 0.1},
+    "forest, regression": {
+        "boosting": "rf",
+        "bagging_freq": 1,
+        "bagging_fraction": 0.7,
+        "objective": "regression",
+    },
+    "lines": {"linear_tree": True, "holes": 0.1, "num_leaves": 6},
+    "lines, categories": {"linear_tree": True, "categories": True, "objective": "regression"},
 }
 
 

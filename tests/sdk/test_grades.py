@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferoom.errors import BadInput
-from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.form import Direction
 from saferoom.sdk.grades import Grades, cut
 
 

@@ -11,10 +11,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from saferoom.cage.host import Cage
-from saferoom.canonical import Json, canonical_bytes, digest_bytes
+from saferoom.canonical import Json, canonical_bytes, digest_bytes, parse_object
 from saferoom.core.admission import PartyKind
 from saferoom.core.answer import Answer, check_answer
 from saferoom.core.approval import SubjectKind
@@ -26,6 +27,10 @@ from saferoom.core.trust import Trust, VaultKeys
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.sealing import SealingKey, seal, unseal
 from saferoom.crypto.signing import Statement
+from saferoom.scoring.artefact import build_artefact
+from saferoom.scoring.form import Direction, scorecard_form
+from saferoom.scoring.scorecard_reader import read_scorecard
+from saferoom.sdk.golden import make_golden
 from saferoom.vault.declarations import Declarations, content_folder, read_declarations
 from saferoom.vault.home import VaultHome, initialise
 from saferoom.vault.ingestion import Counts
@@ -94,8 +99,18 @@ def artefact(card: Mapping[str, Json] = CARD, thresholds: Iterable[float] = (50,
             "model": canonical_bytes(card).decode(),
             "direction": "quality",
             "thresholds": [float(one).hex() for one in thresholds],
+            "golden": golden(),
         }
     )
+
+
+@cache
+def golden() -> Json:
+    """Make the card's golden rows, once."""
+    text, cuts = canonical_bytes(CARD).decode(), (50.0, 105.0)
+    form = scorecard_form(read_scorecard(text))
+    rows = make_golden(form, None, cuts, Direction.QUALITY)
+    return parse_object(build_artefact("scorecard-json", text, "quality", cuts, rows))["golden"]
 
 
 @dataclass

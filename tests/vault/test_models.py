@@ -15,7 +15,7 @@ from saferoom.core.mock_rows import draw
 from saferoom.crypto.sealing import SealingKey, seal
 from saferoom.errors import SaferoomError
 from saferoom.scoring.artefact import build_artefact
-from saferoom.scoring.evaluation import Direction
+from saferoom.scoring.form import Direction
 from saferoom.scoring.lightgbm_reader import read_lightgbm
 from saferoom.vault.declarations import content_folder
 from tests import factories as make
