@@ -23,6 +23,8 @@ from saferoom.core.state import PARTY, PartyState, check_transition
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Refusal
 
+_SEES_ALL = frozenset({Role.OPERATOR, Role.AUDITOR})
+
 
 def apply(room: Room, _caller: Caller, statement: Statement) -> Digest:
     """Put an admission up for votes; an operator signs it and will not vote on it."""
@@ -84,11 +86,13 @@ def suspend(room: Room, caller: Caller, party: str, statement: Statement) -> str
     return str(state)
 
 
-def list_parties(room: Room, _caller: Caller) -> list[dict[str, Json]]:
-    """List every party with its state and the admission in force or up for votes."""
+def list_parties(room: Room, caller: Caller) -> list[dict[str, Json]]:
+    """List parties with state and contract: one's own, and all for operators and auditors."""
     query = sa.select(t.party.c.party, t.party.c.state, t.party.c.admission).order_by(
         t.party.c.party
     )
+    if caller.role not in _SEES_ALL:  # what a bank agreed to is no other bank's business
+        query = query.where(t.party.c.party == caller.party)
     with reading(room.database) as connection:
         listed = []
         for row in connection.execute(query).all():

@@ -98,7 +98,7 @@ def suspend(room: Room, caller: Caller, digest: str, statement: Statement) -> st
         raise BadInput("FIELD_INVALID", "version")
     with writing(room.database) as connection:
         query = sa.select(t.version.c.state, t.version.c.bank).where(t.version.c.digest == digest)
-        row = connection.execute(query.with_for_update()).one_or_none()
+        row = connection.execute(query.where(_known_to(caller)).with_for_update()).one_or_none()
         if row is None:
             raise NotFound("NOT_FOUND", "version")
         own = caller.role in _STOPS and caller.party == row.bank
