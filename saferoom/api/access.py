@@ -83,6 +83,8 @@ TABLE: tuple[Row, ...] = (
          "401 200 403 403 403 403 403 403 403 403 403"),
     _row("GET /v1/versions", "list bank A's version", _LISTED),
     _row("GET /v1/versions/{digest}", "read bank A's version", _VERSION),
+    _row("GET /v1/versions/{digest}/terms", "read what granting bank A's version means",
+         "401 200 200 200 404 200 200 200 200 404 404"),
     _row("POST /v1/versions/{digest}/suspension", "stop bank A's version",
          "401 200 200 403 404 200 403 404 404 404 404"),
     _row("POST /v1/budgets", "sign a budget of the enterprise", _ENTERPRISE),

@@ -29,6 +29,7 @@ _SUBMITTERS: Mapping[SubjectKind, tuple[Role, ...]] = {
     SubjectKind.SOURCE: (Role.OPERATOR, Role.STEWARD),
     SubjectKind.VIEWS: (Role.OPERATOR,),
     SubjectKind.POLICY: (Role.OPERATOR,),
+    SubjectKind.TEMPLATE: (Role.OPERATOR,),
 }
 
 

@@ -13,6 +13,7 @@ from saferoom.app.teaching import queue, teach_now
 from saferoom.canonical import Digest
 from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Enrolment, Role, check_signer
+from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.moment import write_instant
 from saferoom.core.proposals import PolicySet
 from saferoom.core.source import SourceManifest
@@ -24,7 +25,7 @@ UNTAUGHT = frozenset({SubjectKind.POLICY})  # the vault's rules are code; no set
 
 
 def propose(room: Room, _caller: Caller, statement: Statement) -> Digest:
-    """Put a view set, source manifest or policy set up for votes; an operator signs."""
+    """Put a view set, source manifest, policy set or grant's text up for votes."""
     with writing(room.database) as connection:
         kind, party = _read(connection, room, statement)
         roles = (Role.OPERATOR, Role.STEWARD) if kind is SubjectKind.SOURCE else (Role.OPERATOR,)
@@ -85,6 +86,9 @@ def _read(connection: Connection, room: Room, statement: Statement) -> tuple[Sub
         case PolicySet.KIND:
             room.load_policy(statement.body)
             return SubjectKind.POLICY, ""
+        case GrantTemplate.KIND:
+            GrantTemplate.from_body(statement.body)
+            return SubjectKind.TEMPLATE, ""
         case SourceManifest.KIND:
             manifest = SourceManifest.from_body(statement.body)
             query = sa.select(t.party.c.party).where(t.party.c.party == manifest.party)

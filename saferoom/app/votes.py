@@ -115,7 +115,7 @@ def _follow(
             _move_version(connection, room, digest, voters, outcome)
         case SubjectKind.ADMISSION:
             _move_party(connection, room, subject, voters, outcome)
-        case SubjectKind.VIEWS | SubjectKind.POLICY | SubjectKind.SOURCE:
+        case SubjectKind.VIEWS | SubjectKind.POLICY | SubjectKind.SOURCE | SubjectKind.TEMPLATE:
             if outcome == "approved":
                 _activate(connection, room, kind, subject, voters)
         case _:
@@ -183,6 +183,8 @@ def _activate(
             draft = Draft("views_approved", subject.party, personal, {"views": digest})
         case SubjectKind.POLICY:
             draft = Draft("policy_activated", subject.party, personal, {"policy_set": digest})
+        case SubjectKind.TEMPLATE:
+            draft = Draft("template_approved", subject.party, personal, {"template": digest})
         case _:
             personal["party"] = subject.party
             draft = Draft("source_connected", subject.party, personal, {"manifest": digest})

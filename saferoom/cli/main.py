@@ -14,7 +14,21 @@ from collections.abc import Sequence
 import typer
 
 from saferoom import __version__
-from saferoom.cli import demo, doctor, init, keys, login, policy, serve, vault, verify, worker
+from saferoom.cli import (
+    demo,
+    doctor,
+    grant,
+    init,
+    keys,
+    login,
+    notices,
+    policy,
+    serve,
+    vault,
+    verify,
+    version,
+    worker,
+)
 from saferoom.cli.say import tell_error
 from saferoom.errors import SaferoomError, Unavailable
 
@@ -51,6 +65,9 @@ app.command("vault")(vault.vault)
 app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.add_typer(policy.app, name="policy")
+app.add_typer(version.app, name="version")
+app.add_typer(grant.app, name="grant")
+app.command("notices")(notices.notices)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

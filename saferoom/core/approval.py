@@ -55,6 +55,7 @@ class SubjectKind(StrEnum):
     SOURCE = "source"
     VIEWS = "views"
     POLICY = "policy"
+    TEMPLATE = "template"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ CHAINS: dict[SubjectKind, tuple[Step, ...]] = {
     SubjectKind.SOURCE: (_REVIEW,),
     SubjectKind.VIEWS: (_REVIEW,),
     SubjectKind.POLICY: (_REVIEW,),
+    SubjectKind.TEMPLATE: (_REVIEW,),
 }
 
 

@@ -46,6 +46,7 @@ KINDS: dict[str, EventKind] = {
     "views_approved": EventKind(("views",), ("voters",)),
     "snapshot_published": EventKind(("snapshot", "views"), ("as_of",)),
     "policy_activated": EventKind(("policy_set",), ("voters",)),
+    "template_approved": EventKind(("template",), ("voters",)),
     "version_submitted": EventKind(("version",), ("bank", "submitter")),
     "vote_cast": EventKind((), ("subject", "voter", "decision", "statement")),
     "version_approved": EventKind(("version",), ("voters",)),

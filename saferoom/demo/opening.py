@@ -98,6 +98,7 @@ class Stage:
         self.clients.clear()
 
 
+CONTACT = "演示用联系人 demo contact, 010-0000-0000"
 OPERATORS = tuple(person.name for person in FOUNDERS)
 CLERK = "ma.li"  # an operator too: whoever submits never votes, so deciding takes two others
 
@@ -135,6 +136,14 @@ def approve_views(stage: Stage) -> Told:
     catalogue = stage.client("li.na").catalogue()
     check(catalogue == views.to_body(), "the catalogue shows the approved views")
     return Told(f"{len(views.views)} features in the catalogue")
+
+
+def approve_template(stage: Stage) -> Told:
+    """Approve the words in which enterprises are asked."""
+    template = content.grant_template()
+    digest = _propose(stage, template.to_body())
+    check(stage.vote(digest, *OPERATORS) == "approved", "the grant's text is approved")
+    return Told(f"version {template.version} of the text that enterprises read and sign")
 
 
 def connect_sources(stage: Stage) -> Told:
@@ -216,6 +225,7 @@ def _admit(
         party,
         kind,
         name,
+        contact=CONTACT,
         purposes=purposes,
         categories=categories,
         valid_from=write_instant(now - timedelta(minutes=1)),

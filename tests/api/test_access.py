@@ -243,6 +243,9 @@ RECIPES: dict[str, Recipe] = {
     "put the source's manifest up for votes": _source,
     "submit a model version of bank A": _submit,
     "read bank A's version": _get("/v1/versions/{b.world.version.digest}"),
+    "read what granting bank A's version means": _get(
+        "/v1/versions/{b.world.version.digest}/terms"
+    ),
     "stop bank A's version": _suspend_version,
     "sign a budget of the enterprise": _budget,
     "sign a grant of the enterprise": _grant,
