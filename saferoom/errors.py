@@ -429,6 +429,11 @@ CODES: dict[str, Code] = {
         "A mandatory log sink does not acknowledge.",
         "The operator should see to the sink named in /readyz.",
     ),
+    "NOTIFIER_UNAVAILABLE": Code(
+        Unavailable,
+        "The way that notices are sent by does not take them.",
+        "They wait and are sent again; the operator should look at SAFEROOM_NOTIFY_URL.",
+    ),
     "ROOM_UNREACHABLE": Code(
         Unavailable,
         "The room does not answer at this address.",

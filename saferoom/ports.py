@@ -9,6 +9,7 @@ from typing import Protocol
 
 from saferoom.canonical import Digest, Json
 from saferoom.core.learnt import Learnt
+from saferoom.core.notification import Message
 from saferoom.crypto.signing import Statement
 
 Clock = Callable[[], datetime]  # aware, UTC
@@ -109,6 +110,14 @@ class Policy(Protocol):
 
     def check(self, action: str, facts: Mapping[str, Json]) -> None:
         """Refuse with POLICY_DENIED and the policy's id, or return."""
+        ...
+
+
+class Notifier(Protocol):
+    """A way to tell somebody that there are notices; it may be away for long."""
+
+    def send(self, address: str, message: Message) -> None:
+        """Hand one message over; NOTIFIER_UNAVAILABLE where it was not taken."""
         ...
 
 

@@ -66,6 +66,8 @@ TABLE: tuple[Row, ...] = (
     _row("GET /v1/catalogue", "read the approved features", _KNOWN),
     _row("GET /v1/notices", "read the notices of bank A",
          "401 seen seen seen unseen unseen unseen unseen unseen unseen unseen"),
+    _row("POST /v1/contacts", "say where bank A's notices go",
+         "401 403 200 403 403 403 403 403 403 403 403"),
     _row("POST /v1/enrolments", "vouch for a colleague's key, beside an operator", _OPERATORS),
     _row("POST /v1/admissions", "put an organisation up for votes", _OPERATORS),
     _row("GET /v1/parties", "read bank A's contract",

@@ -1,4 +1,4 @@
-"""What happened to one's own party since one last looked?"""
+"""What happened to one's own party since one last looked, and where is it told?"""
 
 from __future__ import annotations
 
@@ -31,3 +31,17 @@ def notices(
         for one in found
     ]
     tell_rows("Notices", ["number", "time", "what", "bank", "milli-bits"], rows)
+
+
+def contact(
+    *,
+    address: Annotated[str, typer.Argument(help="A mail address.")],
+    key: Key,
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where one's own party is told of notices; the old address is told of it as well."""
+    keys = keyfolder.load(key)
+    with RoomClient(url or keys.url, keys) as client:
+        client.set_contact(client.author.contact(address))
+    tell({"party": keys.party}, f"{keys.party} is told at {address}.", as_json=as_json)

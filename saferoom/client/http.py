@@ -152,6 +152,10 @@ class RoomClient:
         """Send a signed score request; sealed answers come back."""
         return self._post("/v1/scores", statement, idempotency_key=idempotency_key)
 
+    def set_contact(self, statement: Statement) -> Digest:
+        """Say where one's own party's notices are to go."""
+        return _digest(self._post("/v1/contacts", statement))
+
     def notices(self, after: int = 0) -> list[Answer]:
         """List what happened to one's own party after a number, oldest first."""
         listed: list[Answer] = []

@@ -19,6 +19,7 @@ from saferoom.client.terms import Terms
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Decision, Vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
+from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.grant import Grant, Revocation, Signatory
 from saferoom.core.grant_text import worded
@@ -38,6 +39,7 @@ TOKEN_REQUEST = "saferoom/token-request/1"  # noqa: S105  # a kind's name
 Signable = (
     Admission
     | Budget
+    | Contact
     | Enrolment
     | Grant
     | IngestOrder
@@ -132,6 +134,12 @@ class Author:
             VersionSuspension(
                 version=version, reason=reason, suspended_at=self._now(), nonce=self._nonce()
             )
+        )
+
+    def contact(self, address: str) -> Statement:
+        """Say where one's own party's notices are to go."""
+        return self._sign(
+            Contact(party=self.keys.party, address=address, set_at=self._now(), nonce=self._nonce())
         )
 
     def vote(self, subject: Digest, step: str, decision: Decision = Decision.APPROVE) -> Statement:

@@ -39,6 +39,7 @@ class EventKind(NamedTuple):
 KINDS: dict[str, EventKind] = {
     "genesis": EventKind(("trust",), ("origin", "operators")),
     "key_enrolled": EventKind((), ("holder", "party", "role", "key", "replaces", "statement")),
+    "contact_set": EventKind((), ("party", "statement")),
     "party_admitted": EventKind((), ("party", "statement", "voters")),
     "party_suspended": EventKind((), ("party", "statement", "voters")),
     "source_connected": EventKind(("manifest",), ("party", "voters")),

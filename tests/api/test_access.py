@@ -24,6 +24,7 @@ from saferoom.api.access import CALLERS, SEEN, TABLE, UNSEEN, Row
 from saferoom.app import subjects
 from saferoom.client.statements import TOKEN_REQUEST
 from saferoom.core.approval import Decision
+from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Role
 from saferoom.core.manifest import Manifest
 from saferoom.core.proposals import PolicyFile, PolicySet
@@ -129,6 +130,13 @@ def building(
 Recipe = Callable[[Building, str], Any]
 
 
+def _contact(b: Building, who: str) -> Any:
+    paper = Contact(
+        party=f.BANK, address="desk@bank.test", set_at=b.world.now_text, nonce=b.world.nonce
+    )
+    return b.call(who, "POST", "/v1/contacts", one(f.sign(paper, who)))
+
+
 def _get(path: str) -> Recipe:
     return lambda b, who: b.call(who, "GET", path.format(b=b))
 
@@ -231,6 +239,7 @@ def _publish(b: Building, who: str) -> Any:
 
 RECIPES: dict[str, Recipe] = {
     "get a token by one's own key": lambda b, who: b.log_in(who),
+    "say where bank A's notices go": _contact,
     "vouch for a colleague's key, beside an operator": _enrol,
     "put an organisation up for votes": _admit,
     "stop an organisation, beside an operator": _suspend_party,

@@ -123,6 +123,7 @@ def test_the_same_in_words_for_people(desk: Desk, capsys: pytest.CaptureFixture[
     shown = say("grant", "sign", version, "--key", desk.firm(2), *NAMES)
     assert "Nothing is signed" in shown
     assert "--tick-risk" in shown
+    assert "told at boss@firm.test" in say("contact", "boss@firm.test", "--key", desk.firm(2))
     assert "Notices" in say("notices", "--key", desk.firm(2))
     zhao = desk.keys("zhao", "room", Role.OPERATOR)
     assert version in say("version", "list", "--key", zhao)

@@ -143,6 +143,7 @@ CALLS: list[tuple[Call, str, str, Json, object]] = [
         {"state": "suspended"},
         "suspended",
     ),
+    (lambda c, s: c.set_contact(s), "POST", "/v1/contacts", {"digest": D}, D),
     (lambda c, _: c.notices(), "GET", "/v1/notices", {"notices": []}, []),
     (lambda c, s: c.sign_budgets([s]), "POST", "/v1/budgets", {"digests": [D]}, [D]),
     (lambda c, s: c.sign_grants([s]), "POST", "/v1/grants", {"digests": [D]}, [D]),

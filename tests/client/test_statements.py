@@ -13,6 +13,7 @@ from saferoom.client.terms import Terms
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Vote
 from saferoom.core.budget import Budget
+from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
@@ -77,6 +78,7 @@ def _each(author: Author) -> list[tuple[type[Record], Statement]]:
         (Admission, admission),
         (Suspension, author.suspension("bank-a", "its contract ended")),
         (VersionSuspension, author.version_suspension(D, "it drifted")),
+        (Contact, author.contact("desk@bank-a.test")),
         (Vote, author.vote(D, "review")),
         (Manifest, _manifest(author)),
         (Budget, firm.budget("group-a")),
