@@ -163,6 +163,11 @@ CODES: dict[str, Code] = {
         "The purpose is not one that the room serves, or not this version's.",
         "Use a purpose of the financing-support family that the version was approved for.",
     ),
+    "MIN_NECESSARY": Code(
+        Refusal,
+        "The model reads more than its purpose needs.",
+        "Train without the views that are named; the lists stand in policies/purposes.toml.",
+    ),
     "ROLE": Code(
         Refusal,
         "Your role may not do this.",

@@ -10,6 +10,7 @@ from typing import Protocol
 from saferoom.canonical import Digest, Json
 from saferoom.core.learnt import Learnt
 from saferoom.core.notification import Message
+from saferoom.core.purpose import Purposes
 from saferoom.crypto.signing import Statement
 
 Clock = Callable[[], datetime]  # aware, UTC
@@ -106,6 +107,11 @@ class Policy(Protocol):
     @property
     def digest(self) -> Digest:
         """Name the set."""
+        ...
+
+    @property
+    def purposes(self) -> Purposes | None:
+        """List what each purpose needs; None where the set says nothing of it."""
         ...
 
     def check(self, action: str, facts: Mapping[str, Json]) -> None:

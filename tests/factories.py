@@ -21,9 +21,9 @@ from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import CastVote, Decision, SubjectKind, Vote, check_vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
-from saferoom.core.enrolment import Enrolment, Role, check_enrolment, check_genesis
+from saferoom.core.enrolment import Enrolment, Role, Signatory, check_enrolment, check_genesis
 from saferoom.core.facts import CellType, Column, Table
-from saferoom.core.grant import Grant, Revocation, Signatory
+from saferoom.core.grant import Grant, Revocation
 from saferoom.core.grant_text import CLAUSES, GrantTemplate, Wording, worded
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose

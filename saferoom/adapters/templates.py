@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from saferoom.canonical import Json
-from saferoom.core.grant import Signatory
+from saferoom.core.enrolment import Signatory
 from saferoom.core.grant_text import CLAUSES, GrantTemplate
 from saferoom.core.manifest import Purpose
 from saferoom.errors import BadInput

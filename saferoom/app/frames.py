@@ -26,6 +26,7 @@ from saferoom.core.enrolment import Enrolment, Lookup, Role, check_signer
 from saferoom.core.manifest import Manifest
 from saferoom.core.policy import score_facts
 from saferoom.core.proposals import PolicySet
+from saferoom.core.purpose import check_necessary
 from saferoom.core.release import ReleaseFacts, check_release
 from saferoom.core.request import ScoreRequest, check_asked, check_fresh
 from saferoom.core.state import GrantState, PartyState, VersionState
@@ -122,6 +123,7 @@ def load_frame(
     policy = agreed.policy(connection, room, papers)
     stopped = suspensions.stopped(connection, [admission.digest, manifest.digest])
     views = agreed.views(papers)
+    check_necessary(policy.purposes, manifest.purpose, views, manifest.features)
     levels = [int(view.level[1:]) for view in views.views if view.name in manifest.features]
     frame = Frame(
         asked=asked,

@@ -11,7 +11,7 @@ from saferoom.cli.options import AsJson, Key
 from saferoom.cli.say import tell
 from saferoom.client import keyfolder
 from saferoom.client.http import RoomClient
-from saferoom.core.grant import Signatory
+from saferoom.core.enrolment import Signatory
 from saferoom.errors import BadInput
 
 app = typer.Typer(help="Read, sign and take back grants, as an enterprise.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def sign(
         bool, typer.Option("--tick-risk", help="I have read the notice of the risk.")
     ] = False,
     tick_representative: Annotated[
-        bool, typer.Option("--tick-representative", help="The legal representative consents.")
+        bool, typer.Option("--tick-representative", help="The legal representative agrees.")
     ] = False,
     url: Url = None,
     as_json: AsJson = False,

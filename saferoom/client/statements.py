@@ -20,8 +20,8 @@ from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Decision, Vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
 from saferoom.core.contact import Contact
-from saferoom.core.enrolment import Enrolment
-from saferoom.core.grant import Grant, Revocation, Signatory
+from saferoom.core.enrolment import Enrolment, Signatory
+from saferoom.core.grant import Grant, Revocation
 from saferoom.core.grant_text import worded
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose

@@ -54,5 +54,5 @@ class Terms:
 
     @property
     def needs_representative(self) -> bool:
-        """Say whether the legal representative's separate consent is part of it."""
+        """Say whether the legal representative's separate agreement is part of it."""
         return needs_representative(self.template, self.categories)

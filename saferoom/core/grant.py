@@ -11,24 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
 from saferoom.canonical import Digest
-from saferoom.core.enrolment import Lookup, check_enterprise
+from saferoom.core.enrolment import Lookup, Signatory, check_enterprise
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, Purpose
 from saferoom.core.moment import SKEW, read_instant
 from saferoom.core.record import Record, check_field, is_line
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import Refusal
-
-
-class Signatory(StrEnum):
-    """By which authority a person signs for the enterprise."""
-
-    LEGAL_REPRESENTATIVE = "legal_representative"
-    AGENT = "authorised_agent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +50,7 @@ class Grant(Record):
     template: Digest  # of the wording, which two operators approved
     text: Digest  # of what the template renders from all the others (grant_text.py)
     risk_ticked: bool
-    representative_ticked: bool  # the legal representative's separate consent
+    representative_ticked: bool  # the legal representative's separate agreement
     renews: Digest | None  # the enterprise's latest grant for this version, if there is one
     signed_at: str
     nonce: str

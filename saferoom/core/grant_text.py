@@ -13,14 +13,17 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from saferoom.canonical import Digest, digest
-from saferoom.core.grant import Grant, Signatory
+from saferoom.core.enrolment import Signatory
 from saferoom.core.manifest import Purpose
 from saferoom.core.moment import SHANGHAI, read_instant
 from saferoom.core.record import Record, check_field
 from saferoom.errors import Refusal
+
+if TYPE_CHECKING:  # what it means stands there; here only its fields are read
+    from saferoom.core.grant import Grant
 
 TEXT_KIND = "saferoom/grant-text/1"
 LONGEST = 4000
@@ -126,7 +129,7 @@ def render(template: GrantTemplate, grant: Grant) -> GrantText:
 
 
 def needs_representative(template: GrantTemplate, categories: Sequence[str]) -> bool:
-    """Say whether the legal representative's separate consent is asked for (PIPL 23)."""
+    """Say whether the legal representative's separate agreement is asked for (PIPL 23)."""
     return not set(template.personal).isdisjoint(categories)
 
 

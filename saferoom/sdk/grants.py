@@ -5,7 +5,7 @@
     draft.sign(risk=True, representative=True)
 
 The text is rendered here from the grant that will be signed. Each tick is given by itself:
-a grant whose risk was not ticked, or that lacks the legal representative's own consent where
+a grant whose risk was not ticked, or that lacks the legal representative's own agreement where
 it is asked for, is not signed.
 """
 
@@ -19,7 +19,8 @@ from saferoom.canonical import Digest
 from saferoom.client.http import RoomClient
 from saferoom.client.terms import Terms
 from saferoom.core.budget import Budget
-from saferoom.core.grant import Grant, Signatory
+from saferoom.core.enrolment import Signatory
+from saferoom.core.grant import Grant
 from saferoom.core.grant_text import render
 from saferoom.core.moment import write_instant
 from saferoom.crypto.signing import Statement
@@ -44,7 +45,7 @@ class Draft:
 
     @property
     def needs_representative(self) -> bool:
-        """Say whether the legal representative has to consent separately."""
+        """Say whether the legal representative has to agreement separately."""
         return self.grant.representative_ticked
 
     def sign(self, *, risk: bool, representative: bool = False) -> Digest:
@@ -52,7 +53,7 @@ class Draft:
         if not risk:
             raise BadInput("FIELD_INVALID", "risk: read the notice and tick it")
         if self.needs_representative and not representative:
-            raise BadInput("FIELD_INVALID", "representative: the person's own consent is missing")
+            raise BadInput("FIELD_INVALID", "representative: the person's own agreement is missing")
         if self.first_budget is not None:
             self.client.sign_budgets([self.first_budget])
         (digest,) = self.client.sign_grants([self.client.author.sign_draft(self.grant)])

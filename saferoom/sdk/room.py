@@ -28,7 +28,7 @@ from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.trustfile import read_trust, trust_of
 from saferoom.core.admission import Admission
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT
-from saferoom.core.grant import Signatory
+from saferoom.core.enrolment import Signatory
 from saferoom.core.manifest import Manifest, Purpose, artefact_aad
 from saferoom.core.moment import local_day
 from saferoom.core.request import MOST_ENTERPRISES

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferoom.canonical import Digest
-from saferoom.core.grant import Grant, Signatory
+from saferoom.core.enrolment import Signatory
+from saferoom.core.grant import Grant
 from saferoom.core.grant_text import (
     CLAUSES,
     GrantTemplate,
