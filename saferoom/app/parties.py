@@ -11,6 +11,7 @@ from saferoom.app import loading, suspensions
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.app.groups import check_group_kept
+from saferoom.app.people import end_tokens
 from saferoom.app.subjects import close_admissions, put_up
 from saferoom.app.teaching import queue, teach_now
 from saferoom.canonical import Digest, Json
@@ -53,7 +54,7 @@ def lock(connection: sa.Connection, party: str) -> sa.Row[str, str | None] | Non
 
 
 def suspend(room: Room, caller: Caller, party: str, statement: Statement) -> str:
-    """Suspend a party, at once; two operators sign, an operator brings it, and it works once."""
+    """Suspend a party and end its people's tokens, at once; two operators sign, one brings it."""
     suspension = Suspension.from_body(statement.body)
     if suspension.party != party:
         raise BadInput("FIELD_INVALID", "party")
@@ -70,6 +71,7 @@ def suspend(room: Room, caller: Caller, party: str, statement: Statement) -> str
         suspensions.check_timely(connection, suspension.suspended_at, row.admission, now)
         suspensions.store(connection, statement, row.admission)
         close_admissions(connection, party)
+        end_tokens(connection, party)
         connection.execute(
             sa.update(t.party)
             .where(t.party.c.party == party)
