@@ -74,6 +74,7 @@ TABLE: tuple[Row, ...] = (
          "401 seen seen seen unseen seen seen unseen unseen unseen unseen"),
     _row("POST /v1/parties/{party}/suspension", "stop an organisation, beside an operator",
          _OPERATORS),
+    _row("POST /v1/parties/{party}/exit", "end a suspended organisation's place", _OPERATORS),
     _row("POST /v1/votes", "vote for bank A's version at the bank's step",
          "401 403 200 403 403 403 403 403 403 403 403"),
     _row("POST /v1/votes", "vote for bank A's version at the review", _OPERATORS),

@@ -90,6 +90,10 @@ class RoomClient:
         """Suspend an organisation; two operators sign."""
         return _text(self._post(f"/v1/parties/{party}/suspension", statement), "state")
 
+    def end_party(self, party: str, statement: Statement) -> str:
+        """End a suspended organisation's place for good; two operators sign."""
+        return _text(self._post(f"/v1/parties/{party}/exit", statement), "state")
+
     def vote(self, statement: Statement) -> Answer:
         """Cast a vote; the subject's state comes back."""
         return self._post("/v1/votes", statement)

@@ -27,7 +27,7 @@ from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import IngestOrder, OrderedFile, SnapshotOrder
-from saferoom.core.proposals import Suspension, VersionSuspension
+from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
 from saferoom.errors import BadInput
@@ -41,6 +41,7 @@ Signable = (
     | Budget
     | Contact
     | Enrolment
+    | Exit
     | Grant
     | IngestOrder
     | Manifest
@@ -126,6 +127,12 @@ class Author:
         """Stop an organisation; another operator countersigns."""
         return self._sign(
             Suspension(party=party, reason=reason, suspended_at=self._now(), nonce=self._nonce())
+        )
+
+    def exit(self, party: str, reason: str) -> Statement:
+        """End a suspended organisation's place for good; another operator countersigns."""
+        return self._sign(
+            Exit(party=party, reason=reason, exited_at=self._now(), nonce=self._nonce())
         )
 
     def version_suspension(self, version: Digest, reason: str) -> Statement:

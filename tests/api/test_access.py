@@ -27,7 +27,7 @@ from saferoom.core.approval import Decision
 from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Role
 from saferoom.core.manifest import Manifest
-from saferoom.core.proposals import PolicyFile, PolicySet
+from saferoom.core.proposals import Exit, PolicyFile, PolicySet
 from saferoom.core.record import Record
 from saferoom.crypto.signing import Statement
 from tests import factories as f
@@ -159,6 +159,14 @@ def _suspend_party(b: Building, who: str) -> Any:
     return b.call(who, "POST", f"/v1/parties/{party}/suspension", one(f.sign(paper, who, "qian")))
 
 
+def _end_party(b: Building, who: str) -> Any:
+    party = f"new-{next(_numbers)}"
+    b.world.admit(party)
+    b.world.suspend_party(party)
+    paper = Exit(party=party, reason="left", exited_at=b.world.now_text, nonce=b.world.nonce)
+    return b.call(who, "POST", f"/v1/parties/{party}/exit", one(f.sign(paper, who, "qian")))
+
+
 def _vote(b: Building, who: str, subject: str, step: str) -> Any:
     vote = f.vote(subject, step, decision=Decision.APPROVE, nonce=b.world.nonce)  # type: ignore[arg-type]
     return b.call(who, "POST", "/v1/votes", one(f.sign(vote, who)))
@@ -180,7 +188,8 @@ def _vote_on_party(b: Building, who: str) -> Any:
 
 def _policy(b: Building, who: str) -> Any:
     files = cedar.read_policy_set(content_folder("policies")).files
-    marked = [PolicyFile(name=x.name, text=f"// {next(_numbers)}\n{x.text}") for x in files]
+    marks = {one.name: f"// {next(_numbers)}\n" for one in files if one.name.endswith(".cedar")}
+    marked = [PolicyFile(name=x.name, text=marks.get(x.name, "") + x.text) for x in files]
     return b.call(who, "POST", "/v1/subjects", one(f.sign(PolicySet(files=tuple(marked)), who)))
 
 
@@ -243,6 +252,7 @@ RECIPES: dict[str, Recipe] = {
     "vouch for a colleague's key, beside an operator": _enrol,
     "put an organisation up for votes": _admit,
     "stop an organisation, beside an operator": _suspend_party,
+    "end a suspended organisation's place": _end_party,
     "vote for bank A's version at the bank's step": lambda b, who: _vote(
         b, who, b.fresh_version.digest, "bank"
     ),

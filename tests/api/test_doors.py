@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from saferoom.app import (
+    contacts,
     grants,
     health,
     notices,
@@ -19,6 +20,7 @@ from saferoom.app import (
     scores,
     sources,
     subjects,
+    terms,
     votes,
 )
 from saferoom.app import versions as app_versions
@@ -81,6 +83,15 @@ DOORS: list[Door] = [
     ),
     (
         "POST",
+        "/v1/parties/bank-a/exit",
+        ONE,
+        (parties, "leave"),
+        "exited",
+        ("bank-a", STATEMENT),
+        {"state": "exited"},
+    ),
+    (
+        "POST",
         "/v1/votes",
         ONE,
         (votes, "cast"),
@@ -130,6 +141,16 @@ DOORS: list[Door] = [
         (D,),
         ([STATEMENT],),
         {"digests": [D]},
+    ),
+    ("POST", "/v1/contacts", ONE, (contacts, "set_contact"), D, (STATEMENT,), {"digest": D}),
+    (
+        "GET",
+        f"/v1/versions/{D}/terms",
+        None,
+        (terms, "show_terms"),
+        {"budget": None},
+        (D,),
+        {"budget": None},
     ),
     ("GET", "/v1/notices?after=7", None, (notices, "list_notices"), [], (7,), {"notices": []}),
     (

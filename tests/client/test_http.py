@@ -131,6 +131,13 @@ CALLS: list[tuple[Call, str, str, Json, object]] = [
         {"state": "suspended"},
         "suspended",
     ),
+    (
+        lambda c, s: c.end_party("bank-a", s),
+        "POST",
+        "/v1/parties/bank-a/exit",
+        {"state": "exited"},
+        "exited",
+    ),
     (lambda c, s: c.vote(s), "POST", "/v1/votes", {"state": "open"}, {"state": "open"}),
     (lambda c, s: c.propose(s), "POST", "/v1/subjects", {"digest": D}, D),
     (lambda c, s: c.submit(s, b"x"), "POST", "/v1/versions", {"digest": D}, {"digest": D}),

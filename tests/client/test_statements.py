@@ -17,7 +17,7 @@ from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
-from saferoom.core.proposals import Suspension, VersionSuspension
+from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import Statement
@@ -77,6 +77,7 @@ def _each(author: Author) -> list[tuple[type[Record], Statement]]:
         (Enrolment, author.enrolment()),
         (Admission, admission),
         (Suspension, author.suspension("bank-a", "its contract ended")),
+        (Exit, author.exit("bank-a", "it left")),
         (VersionSuspension, author.version_suspension(D, "it drifted")),
         (Contact, author.contact("desk@bank-a.test")),
         (Vote, author.vote(D, "review")),
