@@ -168,6 +168,11 @@ CODES: dict[str, Code] = {
         "The purpose is not one that the room serves, or not this version's.",
         "Use a purpose of the financing-support family that the version was approved for.",
     ),
+    "MIN_NECESSARY": Code(
+        Refusal,
+        "The model reads more than its purpose needs.",
+        "Train without the views that are named; the lists stand in policies/purposes.toml.",
+    ),
     "ROLE": Code(
         Refusal,
         "Your role may not do this.",
@@ -489,6 +494,11 @@ CODES: dict[str, Code] = {
         Unavailable,
         "A mandatory log sink does not acknowledge.",
         "The operator should see to the sink named in /readyz.",
+    ),
+    "NOTIFIER_UNAVAILABLE": Code(
+        Unavailable,
+        "The way that notices are sent by does not take them.",
+        "They wait and are sent again; the operator should look at SAFEROOM_NOTIFY_URL.",
     ),
     "ROOM_UNREACHABLE": Code(
         Unavailable,

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from saferoom.canonical import Digest, Json
 from saferoom.core.learnt import Learnt
+from saferoom.core.notification import Message
+from saferoom.core.purpose import Purposes
 from saferoom.crypto.signing import Statement
 
 Clock = Callable[[], datetime]  # aware, UTC
@@ -119,8 +121,21 @@ class Policy(Protocol):
         """Name the set."""
         ...
 
+    @property
+    def purposes(self) -> Purposes | None:
+        """List what each purpose needs; None where the set says nothing of it."""
+        ...
+
     def check(self, action: str, facts: Mapping[str, Json]) -> None:
         """Refuse with POLICY_DENIED and the policy's id, or return."""
+        ...
+
+
+class Notifier(Protocol):
+    """A way to tell somebody that there are notices; it may be away for long."""
+
+    def send(self, address: str, message: Message) -> None:
+        """Hand one message over; NOTIFIER_UNAVAILABLE where it was not taken."""
         ...
 
 

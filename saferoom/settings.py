@@ -93,6 +93,18 @@ class Settings(BaseSettings):
         le=1000,
         description="Longest pause between two turns of the sequencer.",
     )
+    notify_url: str | None = Field(
+        default=None,
+        description="How parties are told that there are notices: smtp+starttls://user@host:587,"
+        " smtps://user@host:465, smtp://127.0.0.1:25 or file:///path; unset: whoever wants to"
+        " know asks.",
+    )
+    notify_from: str = Field(
+        default="saferoom@localhost", description="Sender's address of what is sent."
+    )
+    notify_password_file: Path | None = Field(
+        default=None, description="File (0600) with the password of the mail system's user."
+    )
     worker_in_process: bool = Field(
         default=True, description="Whether `serve` runs the worker's loop itself."
     )

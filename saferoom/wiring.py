@@ -19,6 +19,7 @@ from saferoom.adapters import cedar
 from saferoom.adapters.database.engine import open_database, reading, sqlite_url
 from saferoom.adapters.database.migrating import migrate
 from saferoom.adapters.following_log import FollowingLog
+from saferoom.adapters.notifiers import open_notifier
 from saferoom.adapters.sinks import FileSink
 from saferoom.adapters.vault_client import VaultClient
 from saferoom.app import people
@@ -28,6 +29,7 @@ from saferoom.core.moment import write_instant
 from saferoom.core.trust import LogKey, Trust, VaultKeys
 from saferoom.crypto.signing import SigningKey, Statement, hex_bytes
 from saferoom.errors import BadInput, Conflict, NotFound
+from saferoom.ports import Notifier
 from saferoom.settings import Settings, read_settings
 
 VERSION = 1
@@ -127,12 +129,19 @@ def _open(
             log=FollowingLog(home / "log", trust.origin, [log_key]),
             owner=owner,
             founders=check_genesis(trust.operators),
+            notifier=_notifier(settings),
             token_life=timedelta(hours=settings.token_hours),
         )
     finally:
         database.dispose()
         vault.close()
         sink.close()
+
+
+def _notifier(settings: Settings) -> Notifier | None:
+    if settings.notify_url is None:
+        return None
+    return open_notifier(settings.notify_url, settings.notify_from, settings.notify_password_file)
 
 
 def _owner(home: Path, program: str) -> str:

@@ -11,7 +11,7 @@ in-memory stand-in for the enrolment table: `register.lookup` is the rules' `Loo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,9 +21,10 @@ from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import CastVote, Decision, SubjectKind, Vote, check_vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
-from saferoom.core.enrolment import Enrolment, Role, check_enrolment, check_genesis
+from saferoom.core.enrolment import Enrolment, Role, Signatory, check_enrolment, check_genesis
 from saferoom.core.facts import CellType, Column, Table
 from saferoom.core.grant import Grant, Revocation
+from saferoom.core.grant_text import CLAUSES, GrantTemplate, Wording, worded
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.orders import (
@@ -159,6 +160,7 @@ def admission(**changes: object) -> Admission:
         "party": BANK,
         "party_kind": PartyKind.BANK,
         "name": "First Bank",
+        "contact": "credit desk, 010-0000-0000",
         "group": BANK,
         "purposes": ("credit_approval", "post_loan_monitoring"),
         "categories": ("registration", "tax"),
@@ -223,27 +225,71 @@ def budget(**changes: object) -> Budget:
     return Budget(**{**fields, **changes})  # type: ignore[arg-type]
 
 
+def template(**changes: object) -> GrantTemplate:
+    """Make the shortest wording of a grant that the rules take."""
+    clauses = tuple(
+        Wording(name=name, zh=f"{name}：{_places(places)}。", en=f"{name}: {_places(places)}.")
+        for name, places in CLAUSES.items()
+    )
+    fields: dict[str, object] = {
+        "version": 1,
+        "clauses": clauses,
+        "categories": _words("registration", "tax", "utilities"),
+        "personal": (),
+        "purposes": _words(*Purpose),
+        "methods": _words(*Purpose),
+        "signatories": _words(*Signatory),
+    }
+    return GrantTemplate(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def _places(names: Iterable[str]) -> str:
+    return " ".join(f"{{{name}}}" for name in sorted(names))
+
+
+def _words(*names: str) -> tuple[Wording, ...]:
+    return tuple(Wording(name=str(name), zh=f"中文{name}", en=f"en {name}") for name in names)
+
+
 def grant(version: Manifest | None = None, /, **changes: object) -> Grant:
-    """Make the grant that exactly covers a version; by default `manifest()`."""
+    """Make the grant that exactly covers a version; by default `manifest()`.
+
+    Its text is what `template()` renders, unless `text` says otherwise.
+    """
     version = version or manifest()
+    bank = admission()
     fields: dict[str, object] = {
         "enterprise": ENTERPRISE,
+        "enterprise_name": "First Firm",
+        "signatory": "Wang Wei",
+        "signatory_role": Signatory.LEGAL_REPRESENTATIVE,
         "bank": version.bank,
+        "bank_name": bank.name,
+        "bank_contact": bank.contact,
+        "group": version.group,
         "version": version.digest,
+        "model_name": version.name,
         "purpose": version.purpose,
         "categories": views().categories_of(version.features),
         "outcomes": len(version.outcomes),
         "charge_mbit": charge_mbit(len(version.outcomes)),
         "budget": budget().digest,
+        "budget_mbit": DEFAULT_BUDGET_MBIT,
         "valid_from": LAST_YEAR,
         "valid_until": NEXT_YEAR,
+        "retention_days": 365,
+        "template": template().digest,
         "text": some_digest("text"),
         "risk_ticked": True,
+        "representative_ticked": False,
         "renews": None,
         "signed_at": LAST_YEAR,
         "nonce": nonce("grant"),
     }
-    return Grant(**{**fields, **changes})  # type: ignore[arg-type]
+    made = Grant(**{**fields, **changes})  # type: ignore[arg-type]
+    if "text" in changes or not set(made.categories) <= {w.name for w in template().categories}:
+        return made
+    return worded(template(), made)
 
 
 def revocation(of: Grant | None = None, /, **changes: object) -> Revocation:

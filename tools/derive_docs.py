@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from saferoom import errors
+from saferoom.api import access
 from saferoom.api import app as api
 from saferoom.app.context import Room
 from saferoom.cli import main
@@ -148,6 +149,29 @@ def api_page() -> str:
     return "\n".join(parts)
 
 
+def access_page() -> str:
+    """Say what every caller gets at every route, as a test measures it."""
+    says = [f"* **{name}**: {what}." for name, what in access.CALLERS.items()]
+    rows = [
+        f"| `{row.route}` | {row.act} | {' | '.join(map(str, row.cells))} |" for row in access.TABLE
+    ]
+    return "\n".join(
+        [
+            "# Who may do what\n",
+            NOTE,
+            "A test calls every route of a real room as every caller and compares the answer with",
+            "this table (`tests/api/test_access.py`). Callers sign in their own name; what others",
+            "signed counts the same whoever brings it. 200 done · 401 who are you · 403 not",
+            "your part · 404 not there, for you · `seen`, `unseen`: whether a list shows it.\n",
+            *says,
+            f"\n| route | to | {' | '.join(access.CALLERS)} |",
+            f"|---|---|{'---|' * len(access.CALLERS)}",
+            *rows,
+            "",
+        ]
+    )
+
+
 def schema(content: Mapping[str, Any]) -> str:  # Any: OpenAPI's own free form
     """Name the model of a JSON body or answer."""
     found = content.get("application/json", {}).get("schema", {})
@@ -258,6 +282,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/tables.md": tables_page,
     "docs/reference/api.md": api_page,
+    "docs/reference/access.md": access_page,
     "docs/reference/cli.md": cli_page,
     "docs/reference/form.md": form_page,
 }

@@ -19,12 +19,15 @@ from pathlib import Path
 
 import cedarpy
 
+from saferoom.adapters.policy_drift import find_drift
 from saferoom.canonical import Digest, Json, canonical_bytes, parse_object
 from saferoom.core.proposals import PolicyFile, PolicySet
+from saferoom.core.purpose import Purposes
 from saferoom.errors import BadInput, Refusal
 
 _SCHEMA = ".cedarschema"
 _POLICIES = ".cedar"
+_PURPOSES = "purposes.toml"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class CedarPolicy:
     digest: Digest
     policies: cedarpy.PolicySet
     schema: cedarpy.Schema
+    purposes: Purposes | None = None
 
     def check(self, action: str, facts: Mapping[str, Json]) -> None:
         """Refuse with the policy's id, or return."""
@@ -84,7 +88,7 @@ class CedarPolicy:
 
 def read_policy_set(folder: Path) -> PolicySet:
     """Read the files that two operators would vote for."""
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix in {_SCHEMA, _POLICIES}]
+    paths = [path for path in sorted(folder.iterdir()) if _is_part(path)]
     try:
         return PolicySet(
             files=tuple(PolicyFile(name=p.name, text=p.read_text(encoding="utf-8")) for p in paths)
@@ -103,6 +107,7 @@ def check(policy_set: PolicySet) -> list[str]:
     try:
         text, schema = _split(policy_set)
         _keyed_by_id(text)
+        _purposes(policy_set)
         result = cedarpy.validate_policies(text, schema)
     except BadInput as error:
         return [error.sentence]
@@ -111,6 +116,14 @@ def check(policy_set: PolicySet) -> list[str]:
     if result.validation_passed:
         return []
     return [f"{item.policy_id}: {item.error}" for item in result.errors]
+
+
+def drift(policy_set: PolicySet) -> list[str]:
+    """Name where the permits and the forbids of a valid set drift apart."""
+    text, _ = _split(policy_set)
+    policies = _keyed_by_id(text)["staticPolicies"]
+    assert isinstance(policies, dict)
+    return find_drift(policies)
 
 
 def test(policy_set: PolicySet, cases: Path) -> list[CaseResult]:
@@ -148,7 +161,24 @@ def _load(body: bytes) -> CedarPolicy:
         raise BadInput("POLICY_INVALID", "it does not validate")
     text, schema = _split(policy_set)
     keyed = cedarpy.PolicySet.from_json_str(json.dumps(_keyed_by_id(text)))
-    return CedarPolicy(policy_set.digest, keyed, cedarpy.Schema.from_str(schema))
+    purposes = _purposes(policy_set)
+    return CedarPolicy(policy_set.digest, keyed, cedarpy.Schema.from_str(schema), purposes)
+
+
+def _is_part(path: Path) -> bool:
+    return path.suffix in {_SCHEMA, _POLICIES} or path.name == _PURPOSES
+
+
+def _purposes(policy_set: PolicySet) -> Purposes | None:
+    found = next((file.text for file in policy_set.files if file.name == _PURPOSES), None)
+    if found is None:
+        return None
+    try:
+        return Purposes.from_body(tomllib.loads(found))
+    except ValueError as error:
+        raise BadInput("POLICY_INVALID", _PURPOSES) from error
+    except BadInput as error:
+        raise BadInput("POLICY_INVALID", f"{_PURPOSES}: {error.detail}") from error
 
 
 def _split(policy_set: PolicySet) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from saferoom.app.proofs import Proofs
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.crypto.signing import KeyId, SigningKey
-from saferoom.ports import Clock, Policy, RandomBytes, Sink, Steward, Vault
+from saferoom.ports import Clock, Notifier, Policy, RandomBytes, Sink, Steward, Vault
 
 LoadPolicy = Callable[[Mapping[str, Json]], Policy]
 
@@ -62,6 +62,7 @@ class Room:
     log: LogFiles
     owner: str  # names this process in leases
     founders: tuple[Enrolment, ...]  # of the trust file: whose word the others' rests on
+    notifier: Notifier | None = None  # None: whoever wants to know asks
     token_life: timedelta = timedelta(hours=12)
     proofs: Proofs = field(default_factory=Proofs)
     wake: Event = field(default_factory=Event)  # set where the worker should not wait

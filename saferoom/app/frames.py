@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from saferoom.adapters.database import tables as t
 from saferoom.app import loading, locking, suspensions
 from saferoom.app.context import Room
 from saferoom.app.replaying import Papers, check_approved, check_votes, load_papers
+from saferoom.app.templates import FindTemplate, approved_template
 from saferoom.canonical import Digest, Json
 from saferoom.core.admission import Admission, active, contract_covers
 from saferoom.core.approval import CastVote, SubjectKind, state
@@ -24,6 +26,7 @@ from saferoom.core.enrolment import Enrolment, Lookup, Role, check_signer
 from saferoom.core.manifest import Manifest
 from saferoom.core.policy import score_facts
 from saferoom.core.proposals import PolicySet
+from saferoom.core.purpose import check_necessary
 from saferoom.core.release import ReleaseFacts, check_release
 from saferoom.core.request import ScoreRequest, check_asked, check_fresh
 from saferoom.core.state import GrantState, PartyState, VersionState
@@ -72,6 +75,7 @@ class Frame:
     highest_level: int
     policy: Policy
     snapshot: Digest
+    find_template: FindTemplate
     now: datetime
 
     def facts(self, charge_mbit: int) -> dict[str, Json]:
@@ -119,6 +123,7 @@ def load_frame(
     policy = agreed.policy(connection, room, papers)
     stopped = suspensions.stopped(connection, [admission.digest, manifest.digest])
     views = agreed.views(papers)
+    check_necessary(policy.purposes, manifest.purpose, views, manifest.features)
     levels = [int(view.level[1:]) for view in views.views if view.name in manifest.features]
     frame = Frame(
         asked=asked,
@@ -139,6 +144,7 @@ def load_frame(
         highest_level=max(levels, default=1),
         policy=policy,
         snapshot=standing["snapshot"],
+        find_template=partial(approved_template, room),
         now=room.clock(),
     )
     _check_shared(frame)

@@ -22,6 +22,8 @@ from saferoom.app.entries import Draft, write_entries
 from saferoom.app.locking import lock_enterprises
 from saferoom.app.revocations import load_revocations
 from saferoom.app.revoking import revoke, revoke_all
+from saferoom.app.templates import standing_template
+from saferoom.app.terms import load_offer
 from saferoom.canonical import Digest, Json
 from saferoom.core.budget import Budget
 from saferoom.core.enrolment import Role
@@ -33,7 +35,7 @@ from saferoom.core.grant import (
     live,
     revoked,
 )
-from saferoom.core.manifest import Manifest
+from saferoom.core.grant_text import check_text
 from saferoom.core.moment import check_not_ahead
 from saferoom.core.state import GRANT, GrantState, check_transition
 from saferoom.crypto.signing import Statement
@@ -50,7 +52,7 @@ def sign_grants(room: Room, _caller: Caller, statements: Sequence[Statement]) ->
         if new:
             for _, grant in new:
                 check_not_ahead(grant.signed_at, room.clock(), "signed_at")
-            _check_fit(connection, [grant for _, grant in new])
+            _check_fit(connection, room, [grant for _, grant in new])
             _store(connection, room, new)
     return tuple(statement.digest for statement in statements)
 
@@ -75,28 +77,26 @@ def list_grants(room: Room, caller: Caller) -> list[dict[str, Json]]:
     return listed
 
 
-def _check_fit(connection: Connection, grants: Sequence[Grant]) -> None:
+def _check_fit(connection: Connection, room: Room, grants: Sequence[Grant]) -> None:
     """Refuse a grant that could never be scored under: it would mislead its signer."""
-    known = {version: _version(connection, version) for version in {g.version for g in grants}}
+    template = standing_template(connection, room)
+    known = {version: load_offer(connection, version) for version in {g.version for g in grants}}
     budgets = read_budgets(connection, [grant.budget for grant in grants])
     for grant in grants:
-        manifest, categories = known[grant.version]
-        field = first_mismatch(grant, manifest, categories, grant.purpose, grant.bank)
+        offer = known[grant.version]
+        field = first_mismatch(grant, offer.manifest, offer.categories, grant.purpose, grant.bank)
+        field = field or offer.first_misnamed(grant)
         if field is not None:
             raise Refusal("AUTH_SCOPE", field)
-        _check_budget(budgets.get(grant.budget), grant, manifest)
+        check_text(template, grant)
+        _check_budget(budgets.get(grant.budget), grant)
 
 
-def _version(connection: Connection, digest: str) -> tuple[Manifest, tuple[str, ...]]:
-    manifest = loading.manifest_of(connection, digest)
-    views = loading.views_of(connection, manifest.views)
-    return manifest, views.categories_of(manifest.features)
-
-
-def _check_budget(budget: Budget | None, grant: Grant, manifest: Manifest) -> None:
+def _check_budget(budget: Budget | None, grant: Grant) -> None:
     if budget is None:
         raise NotFound("NOT_FOUND", "budget")
-    if (budget.enterprise, budget.group) != (grant.enterprise, manifest.group):
+    drawn = (budget.enterprise, budget.group, budget.limit_mbit)
+    if drawn != (grant.enterprise, grant.group, grant.budget_mbit):
         raise Refusal("AUTH_SCOPE", "budget")
 
 

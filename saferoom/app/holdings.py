@@ -7,8 +7,9 @@ force, is not computed again: `Checked` remembers within one request only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
@@ -18,9 +19,11 @@ from saferoom.app import loading, locking
 from saferoom.app.charges import Charged, load_charged
 from saferoom.app.frames import Frame
 from saferoom.app.revocations import load_revocations
+from saferoom.canonical import Digest
 from saferoom.core.budget import Budget, check_budget
 from saferoom.core.enrolment import Lookup
 from saferoom.core.grant import Grant, Revocation, check_grant, first_mismatch, live, revoked
+from saferoom.core.grant_text import GrantTemplate, check_text
 from saferoom.core.release import check_release
 from saferoom.core.state import GrantState
 from saferoom.crypto.signing import KeyId, Statement
@@ -100,7 +103,7 @@ def load_holdings(
     find = _in_force(connection, [*permissions.values(), *budgets.values()], checked)
     holdings = {}
     for row in everything:
-        papers = _Papers(row.code, budgets, find, checked)
+        papers = _Papers(row.code, budgets, find, checked, partial(frame.find_template, connection))
         holding = _hold(row, permissions.get(row.code), accounts.get(row.code), papers)
         holding = replace(holding, charged=charged.get(row.code, Charged()))
         holdings[row.code] = _taken_back(holding, revocations.get(row.code, ()))
@@ -181,6 +184,7 @@ class _Papers:
     budgets: _Rows
     find: Lookup
     checked: Checked
+    find_template: Callable[[Digest], GrantTemplate | None]  # if it was approved
 
     def budget(self, digest: str, group: str | None = None) -> Budget:
         row = self.budgets.get(digest)
@@ -198,7 +202,9 @@ class _Papers:
     def grant(self, stored: bytes) -> tuple[Statement, Grant]:
         if stored not in self.checked.grants:
             statement = Statement.from_bytes(stored)
-            self.checked.grants[stored] = (statement, check_grant(statement, self.find))
+            grant = check_grant(statement, self.find)
+            check_text(self.find_template(grant.template), grant)
+            self.checked.grants[stored] = (statement, grant)
         statement, grant = self.checked.grants[stored]
         if grant.enterprise != self.enterprise:
             raise Refusal("AUTH_SCOPE", "enterprise")

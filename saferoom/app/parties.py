@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from saferoom.adapters.database import tables as t
@@ -11,6 +13,7 @@ from saferoom.app import loading, suspensions
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.app.groups import check_group_kept
+from saferoom.app.people import end_tokens
 from saferoom.app.subjects import close_admissions, put_up
 from saferoom.app.teaching import queue, teach_now
 from saferoom.canonical import Digest, Json
@@ -18,10 +21,12 @@ from saferoom.core.admission import Admission
 from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Role, check_operators, check_signer
 from saferoom.core.moment import write_instant
-from saferoom.core.proposals import Suspension
-from saferoom.core.state import PARTY, PartyState, check_transition
+from saferoom.core.proposals import Exit, Suspension
+from saferoom.core.state import PARTY, VERSION, PartyState, VersionState, check_transition
 from saferoom.crypto.signing import Statement
-from saferoom.errors import BadInput, NotFound, Refusal
+from saferoom.errors import BadInput, Conflict, NotFound, Refusal
+
+_SEES_ALL = frozenset({Role.OPERATOR, Role.AUDITOR})
 
 
 def apply(room: Room, _caller: Caller, statement: Statement) -> Digest:
@@ -37,7 +42,9 @@ def apply(room: Room, _caller: Caller, statement: Statement) -> Digest:
         }
         kind, party = SubjectKind.ADMISSION, admission.party
         insert_missing(connection, t.party, [row])
-        lock(connection, party)  # the vault learns it on the same side of a suspension
+        known = lock(connection, party)  # the vault learns it on the same side of a suspension
+        if known is not None and known.state == PartyState.EXITED:
+            raise Conflict("STATE", "the party has left for good")
         if put_up(connection, room, statement, kind=kind, party=party, submitter=signer):
             queue(connection, [statement])
     teach_now(room)
@@ -51,44 +58,79 @@ def lock(connection: sa.Connection, party: str) -> sa.Row[str, str | None] | Non
 
 
 def suspend(room: Room, caller: Caller, party: str, statement: Statement) -> str:
-    """Suspend a party, at once; two operators sign, an operator brings it, and it works once."""
-    suspension = Suspension.from_body(statement.body)
-    if suspension.party != party:
+    """Suspend a party and end its people's tokens, at once; two operators sign, one brings it."""
+    paper = Suspension.from_body(statement.body)
+    return _stop(room, caller, _Stop(party, paper.party, paper.suspended_at, "suspend"), statement)
+
+
+def leave(room: Room, caller: Caller, party: str, statement: Statement) -> str:
+    """End a suspended party's place for good, and retire its versions; two operators sign.
+
+    The vault was taught the suspension, which ended all; only votes that the room no longer
+    takes would let the party on again.
+    """
+    paper = Exit.from_body(statement.body)
+    return _stop(room, caller, _Stop(party, paper.party, paper.exited_at, "exit"), statement)
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """What is to end, and what the paper says."""
+
+    party: str
+    named: str
+    at: str
+    event: str
+
+
+def _stop(room: Room, caller: Caller, stop: _Stop, statement: Statement) -> str:
+    if stop.named != stop.party:
         raise BadInput("FIELD_INVALID", "party")
     if caller.role is not Role.OPERATOR:
         raise Refusal("ROLE")
     with writing(room.database) as connection:
         signers = check_operators(statement, loading.lookup(connection), 2)
-        row = lock(connection, party)
+        row = lock(connection, stop.party)
         if row is None:
             raise NotFound("NOT_FOUND", "party")
-        state = check_transition(PARTY, PartyState(row.state), "suspend")
-        assert row.admission is not None  # of a party that is admitted
-        now = room.clock()
-        suspensions.check_timely(connection, suspension.suspended_at, row.admission, now)
+        state = check_transition(PARTY, PartyState(row.state), stop.event)
+        assert row.admission is not None  # of a party that is or was admitted
+        suspensions.check_timely(connection, stop.at, row.admission, room.clock())
         suspensions.store(connection, statement, row.admission)
-        close_admissions(connection, party)
-        connection.execute(
-            sa.update(t.party)
-            .where(t.party.c.party == party)
-            .values(state=str(state), changed_at=write_instant(room.clock()))
-        )
+        _end(connection, stop.party, state)
+        change = {"state": str(state), "changed_at": write_instant(room.clock())}
+        connection.execute(sa.update(t.party).where(t.party.c.party == stop.party).values(change))
         personal: dict[str, Json] = {
-            "party": party,
+            "party": stop.party,
             "statement": statement.digest,
             "voters": [signer.holder for signer in signers],
         }
-        write_entry(connection, room, Draft("party_suspended", party, personal))
-        queue(connection, [statement])
+        write_entry(connection, room, Draft("party_suspended", stop.party, personal))
+        if state is PartyState.SUSPENDED:
+            queue(connection, [statement])
     teach_now(room)
     return str(state)
 
 
-def list_parties(room: Room, _caller: Caller) -> list[dict[str, Json]]:
-    """List every party with its state and the admission in force or up for votes."""
+def _end(connection: sa.Connection, party: str, state: PartyState) -> None:
+    """End what ends with the party: what waits for votes, tokens; at its exit its versions."""
+    close_admissions(connection, party)
+    end_tokens(connection, party)
+    if state is not PartyState.EXITED:
+        return
+    for now in (VersionState.APPROVED, VersionState.SUSPENDED):
+        mine = sa.and_(t.version.c.bank == party, t.version.c.state == str(now))
+        retired = check_transition(VERSION, now, "retire")
+        connection.execute(sa.update(t.version).where(mine).values(state=str(retired)))
+
+
+def list_parties(room: Room, caller: Caller) -> list[dict[str, Json]]:
+    """List parties with state and contract: one's own, and all for operators and auditors."""
     query = sa.select(t.party.c.party, t.party.c.state, t.party.c.admission).order_by(
         t.party.c.party
     )
+    if caller.role not in _SEES_ALL:  # what a bank agreed to is no other bank's business
+        query = query.where(t.party.c.party == caller.party)
     with reading(room.database) as connection:
         listed = []
         for row in connection.execute(query).all():

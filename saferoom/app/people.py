@@ -35,6 +35,7 @@ from saferoom.core.enrolment import (
 )
 from saferoom.core.moment import FRESH, read_instant, write_instant
 from saferoom.core.record import Record, check_field
+from saferoom.core.state import PartyState
 from saferoom.crypto.signing import KeyId, Statement, hex_bytes
 from saferoom.errors import Conflict, Refusal, Unauthenticated
 
@@ -137,6 +138,7 @@ def issue_token(room: Room, statement: Statement) -> tuple[str, str]:
         signer = check_signer(statement, loading.lookup(connection), *Role)
         if signer.holder != wanted.holder:
             raise Refusal("SIGNATURE_INVALID", "the key is another holder's")
+        _check_not_stopped(connection, signer.party)
         row = {
             "digest": digest_bytes(token.encode()),
             "request": statement.digest,
@@ -148,6 +150,20 @@ def issue_token(room: Room, statement: Statement) -> tuple[str, str]:
         draft = Draft("token_issued", signer.holder, {"holder": signer.holder})
         write_entry(connection, room, draft)
     return token, expires_at
+
+
+def end_tokens(connection: Connection, party: str) -> None:
+    """End every token of a party's people, with the party."""
+    keys = sa.select(t.enrolment.c.key).where(t.enrolment.c.party == party)
+    connection.execute(sa.delete(t.token).where(t.token.c.key.in_(keys)))
+
+
+def _check_not_stopped(connection: Connection, party: str) -> None:
+    """Refuse a token to the people of a party that was stopped; the row waits for a stop."""
+    query = sa.select(t.party.c.state).where(t.party.c.party == party)
+    state = connection.scalar(query.with_for_update(read=True))
+    if state in {PartyState.SUSPENDED, PartyState.EXITED}:
+        raise Refusal("ORG_INACTIVE")
 
 
 def who(room: Room, token: str) -> Caller:

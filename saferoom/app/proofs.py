@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from saferoom.canonical import Digest
 from saferoom.core.approval import CastVote
 from saferoom.core.enrolment import Enrolment
+from saferoom.core.grant_text import GrantTemplate
 
 MOST = 10_000
 
@@ -21,6 +23,7 @@ class Proofs:
 
     enrolments: dict[bytes, Enrolment] = field(default_factory=dict)
     votes: dict[object, tuple[CastVote, ...]] = field(default_factory=dict)
+    templates: dict[Digest, GrantTemplate] = field(default_factory=dict)  # approved; there are few
 
     def make_place(self) -> None:
         """Forget everything when there is too much: it can be proved again."""

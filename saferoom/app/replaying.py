@@ -30,6 +30,7 @@ _SUBMITTERS: Mapping[SubjectKind, tuple[Role, ...]] = {
     SubjectKind.VIEWS: (Role.OPERATOR,),
     SubjectKind.POLICY: (Role.OPERATOR,),
     SubjectKind.MOCK: (Role.OPERATOR, Role.STEWARD),
+    SubjectKind.TEMPLATE: (Role.OPERATOR,),
 }
 
 

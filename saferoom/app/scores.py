@@ -39,7 +39,7 @@ from saferoom.core.ledger import charge_mbit
 from saferoom.core.moment import read_instant
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import Statement
-from saferoom.errors import CODES, BadInput, Conflict, Refusal
+from saferoom.errors import CODES, BadInput, Conflict, NotFound, Refusal
 from saferoom.ports import Evaluation
 
 __all__ = ["Result", "ScoreAnswer", "score"]
@@ -71,6 +71,7 @@ def score(room: Room, caller: Caller, statement: Statement, idempotency_key: str
     asked = Asked(statement, request, caller.party, idempotency_key, room.clock())
     checked = Checked()
     with reading(room.database) as connection:
+        _check_own(connection, asked)
         check_caller(asked, loading.lookup(connection))
     try:
         asked = _record_all(room, asked, checked)
@@ -79,6 +80,12 @@ def score(room: Room, caller: Caller, statement: Statement, idempotency_key: str
             record_refused_request(connection, room, asked, error)
         raise
     return deliver(room, asked, checked)
+
+
+def _check_own(connection: Connection, asked: Asked) -> None:
+    """Tell a bank that another bank's version is not there; whose it is says its manifest."""
+    if loading.manifest_of(connection, asked.request.version).bank != asked.party:
+        raise NotFound("NOT_FOUND", "version")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from saferoom.app.teaching import queue, teach_now
 from saferoom.canonical import Digest
 from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Enrolment, Role, check_signer
+from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.mock import MockSet
 from saferoom.core.moment import write_instant
 from saferoom.core.proposals import PolicySet
@@ -94,6 +95,9 @@ def _read(connection: Connection, room: Room, statement: Statement) -> tuple[Sub
         case PolicySet.KIND:
             room.load_policy(statement.body)
             return SubjectKind.POLICY, ""
+        case GrantTemplate.KIND:
+            GrantTemplate.from_body(statement.body)
+            return SubjectKind.TEMPLATE, ""
         case SourceManifest.KIND:
             manifest = SourceManifest.from_body(statement.body)
             query = sa.select(t.party.c.party).where(t.party.c.party == manifest.party)

@@ -24,6 +24,7 @@ from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Enrolment, Role, check_signer
 from saferoom.core.manifest import Manifest
 from saferoom.core.proposals import VersionSuspension, check_version_suspension
+from saferoom.core.purpose import check_necessary
 from saferoom.core.state import VERSION, PartyState, VersionState, check_transition
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Refusal, Tampered
@@ -98,7 +99,7 @@ def suspend(room: Room, caller: Caller, digest: str, statement: Statement) -> st
         raise BadInput("FIELD_INVALID", "version")
     with writing(room.database) as connection:
         query = sa.select(t.version.c.state, t.version.c.bank).where(t.version.c.digest == digest)
-        row = connection.execute(query.with_for_update()).one_or_none()
+        row = connection.execute(query.where(_known_to(caller)).with_for_update()).one_or_none()
         if row is None:
             raise NotFound("NOT_FOUND", "version")
         own = caller.role in _STOPS and caller.party == row.bank
@@ -134,7 +135,17 @@ def _check(
     admission = loading.admission_of(connection, manifest.bank)
     assert admission is not None
     check_contract(admission, manifest.purpose, views.categories_of(manifest.features))
+    _surplus(connection, room, manifest)
     return signer
+
+
+def _surplus(connection: Connection, room: Room, manifest: Manifest) -> list[Json]:
+    """Name the views that the purpose does not need; MIN_NECESSARY where they are refused."""
+    if loading.standing(connection, "policy") is None:
+        return []  # and nothing is scored before there is one
+    policy = room.load_policy(loading.standing_subject(connection, "policy").body)
+    views = loading.views_of(connection, manifest.views)
+    return [*check_necessary(policy.purposes, manifest.purpose, views, manifest.features)]
 
 
 def _check_admitted(connection: Connection, room: Room, manifest: Manifest) -> None:
@@ -169,6 +180,7 @@ def _store(
                 "leaves": findings.leaves,
                 "grades": findings.grades,
                 "depth": findings.depth,
+                "surplus": _surplus(connection, room, manifest),
             }
         ),
     }
@@ -185,6 +197,7 @@ def _findings_of(digest: str) -> sa.Select[bytes]:
 def _read_findings(stored: bytes) -> ModelFindings:
     body = parse_object(stored)
     features = body.pop("features")
+    del body["surplus"]  # the policy's finding, not the vault's
     assert isinstance(features, list)
     return ModelFindings(features=tuple(str(name) for name in features), **body)  # type: ignore[arg-type]  # as _store wrote it
 

@@ -115,7 +115,13 @@ def _follow(
             _move_version(connection, room, digest, voters, outcome)
         case SubjectKind.ADMISSION:
             _move_party(connection, room, subject, voters, outcome)
-        case SubjectKind.VIEWS | SubjectKind.POLICY | SubjectKind.SOURCE | SubjectKind.MOCK:
+        case (
+            SubjectKind.VIEWS
+            | SubjectKind.POLICY
+            | SubjectKind.SOURCE
+            | SubjectKind.MOCK
+            | SubjectKind.TEMPLATE
+        ):
             if outcome == "approved":
                 _activate(connection, room, kind, subject, voters)
         case _:
@@ -185,6 +191,8 @@ def _activate(
             draft = Draft("policy_activated", subject.party, personal, {"policy_set": digest})
         case SubjectKind.MOCK:
             draft = Draft("mock_approved", subject.party, personal, {"mock": digest})
+        case SubjectKind.TEMPLATE:
+            draft = Draft("template_approved", subject.party, personal, {"template": digest})
         case _:
             personal["party"] = subject.party
             draft = Draft("source_connected", subject.party, personal, {"manifest": digest})

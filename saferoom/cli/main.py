@@ -17,16 +17,19 @@ from saferoom import __version__
 from saferoom.cli import (
     demo,
     doctor,
+    grant,
     init,
     keys,
     login,
     mock,
+    notices,
     order,
     policy,
     profile,
     serve,
     vault,
     verify,
+    version,
     worker,
 )
 from saferoom.cli.say import tell_error
@@ -68,6 +71,10 @@ app.command("mock")(mock.mock)
 app.command("profile")(profile.profile)
 app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
+app.add_typer(version.app, name="version")
+app.add_typer(grant.app, name="grant")
+app.command("notices")(notices.notices)
+app.command("contact")(notices.contact)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

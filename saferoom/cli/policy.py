@@ -21,15 +21,26 @@ Folder = Annotated[
 
 @app.command("check")
 def check(*, policies: Folder = None, as_json: AsJson = False) -> None:
-    """Validate schema and policies strictly."""
-    from saferoom.adapters import cedar  # noqa: PLC0415  # the room's packages, only when asked
+    """Validate schema and policies strictly, prove that they do not drift, read the grants' text.
 
-    policy_set = cedar.read_policy_set(_folder(policies))
-    findings = cedar.check(policy_set)
+    No drift: whatever the permit does not permit is forbidden by a policy with a name, and
+    nothing that is forbidden is permitted.
+    """
+    from saferoom.adapters import cedar  # noqa: PLC0415  # the room's packages, only when asked
+    from saferoom.adapters.templates import FILE, read_grant_template  # noqa: PLC0415  # as above
+
+    folder = _folder(policies)
+    policy_set = cedar.read_policy_set(folder)
+    findings = cedar.check(policy_set) or cedar.drift(policy_set)
     if findings:
         raise BadInput("POLICY_INVALID", "; ".join(findings))
     told = {"valid": True, "digest": policy_set.digest, "files": len(policy_set.files)}
-    tell(told, f"valid: {len(policy_set.files)} files, digest {policy_set.digest}", as_json=as_json)
+    text = f"valid, no drift: {len(policy_set.files)} files, digest {policy_set.digest}"
+    if (folder / FILE).exists():
+        template = read_grant_template(folder)
+        told["template"] = template.digest
+        text += f"\nvalid: grants' text version {template.version}, digest {template.digest}"
+    tell(told, text, as_json=as_json)
 
 
 @app.command("test")

@@ -17,6 +17,7 @@ import httpx2
 from saferoom.canonical import Digest, Json, canonical_bytes, digest_bytes
 from saferoom.client.keyfolder import KeyFolder, keep_origin, keep_token
 from saferoom.client.statements import Author
+from saferoom.client.terms import Terms
 from saferoom.client.transport import Transport
 from saferoom.client.trustfile import trusted_origin
 from saferoom.crypto.signing import Statement
@@ -93,6 +94,10 @@ class RoomClient:
         """Suspend an organisation; two operators sign."""
         return _text(self._post(f"/v1/parties/{party}/suspension", statement), "state")
 
+    def end_party(self, party: str, statement: Statement) -> str:
+        """End a suspended organisation's place for good; two operators sign."""
+        return _text(self._post(f"/v1/parties/{party}/exit", statement), "state")
+
     def vote(self, statement: Statement) -> Answer:
         """Cast a vote; the subject's state comes back."""
         return self._post("/v1/votes", statement)
@@ -114,6 +119,10 @@ class RoomClient:
     def version(self, digest: Digest) -> Answer:
         """Ask for one version's manifest, state and findings."""
         return self._get(f"/v1/versions/{digest}")
+
+    def terms(self, digest: Digest) -> Terms:
+        """Ask what granting a version means, in the words that are in force."""
+        return Terms.read(self._get(f"/v1/versions/{digest}/terms"), digest)
 
     def suspend_version(self, digest: Digest, statement: Statement) -> str:
         """Stop one version at once and for good; an operator or its bank signs."""
@@ -150,6 +159,18 @@ class RoomClient:
     def score(self, statement: Statement, *, idempotency_key: str | None = None) -> Answer:
         """Send a signed score request; sealed answers come back."""
         return self._post("/v1/scores", statement, idempotency_key=idempotency_key)
+
+    def set_contact(self, statement: Statement) -> Digest:
+        """Say where one's own party's notices are to go."""
+        return _digest(self._post("/v1/contacts", statement))
+
+    def notices(self, after: int = 0) -> list[Answer]:
+        """List what happened to one's own party after a number, oldest first."""
+        listed: list[Answer] = []
+        while page := self._list("/v1/notices", "notices", {"after": str(after)}):
+            listed += page
+            after = int(str(page[-1]["number"]))
+        return listed
 
     def receipts(self, *, version: str | None = None, since: str | None = None) -> list[str]:
         """List receipt ids, newest last."""
@@ -211,8 +232,8 @@ class RoomClient:
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         return _object(self._authorised("GET", path, params=params))
 
-    def _list(self, path: str, name: str) -> list[Answer]:
-        listed = self._get(path).get(name)
+    def _list(self, path: str, name: str, params: Mapping[str, str] | None = None) -> list[Answer]:
+        listed = self._get(path, params).get(name)
         if not isinstance(listed, list):
             raise _strange()
         return cast("list[Answer]", listed)

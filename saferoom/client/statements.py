@@ -11,14 +11,18 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.client.keyfolder import KeyFolder
+from saferoom.client.terms import Terms
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Decision, Vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
-from saferoom.core.enrolment import Enrolment
+from saferoom.core.contact import Contact
+from saferoom.core.enrolment import Enrolment, Signatory
 from saferoom.core.grant import Grant, Revocation
+from saferoom.core.grant_text import worded
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.moment import write_instant
@@ -31,19 +35,22 @@ from saferoom.core.orders import (
     RotateOrder,
     SnapshotOrder,
 )
-from saferoom.core.proposals import Suspension, VersionSuspension
+from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
 from saferoom.errors import BadInput
 
+DEFAULT_RETENTION_DAYS = 365  # for which a bank may keep an answer
 TOKEN_REQUEST = "saferoom/token-request/1"  # noqa: S105  # a kind's name
 
 
 Signable = (
     Admission
     | Budget
+    | Contact
     | Enrolment
     | EraseOrder
+    | Exit
     | Grant
     | IngestOrder
     | KeyBackupOrder
@@ -105,6 +112,7 @@ class Author:
         party_kind: PartyKind,
         name: str,
         *,
+        contact: str,
         purposes: Sequence[str],
         categories: Sequence[str],
         valid_from: str,
@@ -117,6 +125,7 @@ class Author:
                 party=party,
                 party_kind=party_kind,
                 name=name,
+                contact=contact,
                 group=party if group is None else group,
                 purposes=tuple(purposes),
                 categories=tuple(categories),
@@ -132,12 +141,24 @@ class Author:
             Suspension(party=party, reason=reason, suspended_at=self._now(), nonce=self._nonce())
         )
 
+    def exit(self, party: str, reason: str) -> Statement:
+        """End a suspended organisation's place for good; another operator countersigns."""
+        return self._sign(
+            Exit(party=party, reason=reason, exited_at=self._now(), nonce=self._nonce())
+        )
+
     def version_suspension(self, version: Digest, reason: str) -> Statement:
         """Stop a version for good, as an operator or for its bank."""
         return self._sign(
             VersionSuspension(
                 version=version, reason=reason, suspended_at=self._now(), nonce=self._nonce()
             )
+        )
+
+    def contact(self, address: str) -> Statement:
+        """Say where one's own party's notices are to go."""
+        return self._sign(
+            Contact(party=self.keys.party, address=address, set_at=self._now(), nonce=self._nonce())
         )
 
     def vote(self, subject: Digest, step: str, decision: Decision = Decision.APPROVE) -> Statement:
@@ -208,41 +229,68 @@ class Author:
             )
         )
 
-    def grant(
+    def draft_grant(
         self,
-        version: Manifest,
+        terms: Terms,
         *,
-        categories: Sequence[str],
-        budget: Digest,
+        enterprise_name: str,
+        signatory: str,
+        budget: Budget,
         valid_from: str,
         valid_until: str,
-        text: Digest,
         risk_ticked: bool,
+        representative_ticked: bool = False,
+        signatory_role: Signatory = Signatory.LEGAL_REPRESENTATIVE,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
         renews: Digest | None = None,
-    ) -> Statement:
-        """Permit, as an enterprise, one version for one period; unticked it does not exist.
+    ) -> Grant:
+        """Word a permit, as an enterprise, one version for one period; unticked it does not exist.
 
-        `renews` names the enterprise's latest grant for this version, also one that ended.
+        `renews` names the enterprise's latest grant for this version, also one that ended. Its
+        text is rendered from all the other fields: `grant_text.render` shows it.
         """
-        return self._sign(
-            Grant(
-                enterprise=self.keys.holder,
-                bank=version.bank,
-                version=version.digest,
-                purpose=version.purpose,
-                categories=tuple(categories),
-                outcomes=len(version.outcomes),
-                charge_mbit=charge_mbit(len(version.outcomes)),
-                budget=budget,
-                valid_from=valid_from,
-                valid_until=valid_until,
-                text=text,
-                risk_ticked=risk_ticked,
-                renews=renews,
-                signed_at=self._now(),
-                nonce=self._nonce(),
-            )
+        version = terms.manifest
+        grant = Grant(
+            enterprise=self.keys.holder,
+            enterprise_name=enterprise_name,
+            signatory=signatory,
+            signatory_role=signatory_role,
+            bank=version.bank,
+            bank_name=terms.bank_name,
+            bank_contact=terms.bank_contact,
+            group=version.group,
+            version=version.digest,
+            model_name=version.name,
+            purpose=version.purpose,
+            categories=terms.categories,
+            outcomes=len(version.outcomes),
+            charge_mbit=charge_mbit(len(version.outcomes)),
+            budget=budget.digest,
+            budget_mbit=budget.limit_mbit,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            retention_days=retention_days,
+            template=terms.template.digest,
+            text=Digest("00" * 32),
+            risk_ticked=risk_ticked,
+            representative_ticked=representative_ticked,
+            renews=renews,
+            signed_at=self._now(),
+            nonce=self._nonce(),
         )
+        return worded(terms.template, grant)
+
+    def grant(
+        self,
+        terms: Terms,
+        **fields: Any,  # Any: as `draft_grant` names and types them
+    ) -> Statement:
+        """Permit what `draft_grant` words, without a second look."""
+        return self.sign_draft(self.draft_grant(terms, **fields))
+
+    def sign_draft(self, grant: Grant) -> Statement:
+        """Sign what was read."""
+        return self._sign(grant)
 
     def revocation(self, grant: Digest, version: Digest) -> Statement:
         """Take a grant back, and all that was signed for its version up to now."""

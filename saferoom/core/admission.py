@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from saferoom.core.moment import read_instant
-from saferoom.core.record import Record, check_field
+from saferoom.core.record import Record, check_field, is_line
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import Refusal
 
@@ -31,6 +31,7 @@ class Admission(Record):
     party: str
     party_kind: PartyKind
     name: str
+    contact: str  # whom an enterprise turns to; its grants name it
     group: str  # banks of one group share a budget; elsewhere the party's own id
     purposes: tuple[str, ...]
     categories: tuple[str, ...]  # view categories for banks, table names for sources
@@ -41,7 +42,8 @@ class Admission(Record):
     def __post_init__(self) -> None:
         """Check ranges."""
         check_field(0 < len(self.party) <= 64, "party")
-        check_field(0 < len(self.name) <= 200, "name")
+        check_field(is_line(self.name), "name")
+        check_field(is_line(self.contact), "contact")
         check_field(0 < len(self.group) <= 64, "group")
         check_field(read_instant(self.valid_from) < read_instant(self.valid_until), "valid_until")
         hex_bytes(self.nonce, 16)

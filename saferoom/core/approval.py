@@ -56,6 +56,7 @@ class SubjectKind(StrEnum):
     VIEWS = "views"
     POLICY = "policy"
     MOCK = "mock"
+    TEMPLATE = "template"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ CHAINS: dict[SubjectKind, tuple[Step, ...]] = {
     SubjectKind.VIEWS: (_REVIEW,),
     SubjectKind.POLICY: (_REVIEW,),
     SubjectKind.MOCK: (_REVIEW,),
+    SubjectKind.TEMPLATE: (_REVIEW,),
 }
 
 

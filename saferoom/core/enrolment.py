@@ -37,6 +37,13 @@ class Role(StrEnum):
     STEWARD = "steward"
 
 
+class Signatory(StrEnum):
+    """By which authority a person holds an enterprise's key and signs for it."""
+
+    LEGAL_REPRESENTATIVE = "legal_representative"
+    AGENT = "authorised_agent"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Enrolment(Record):
     """One key of one holder in one role for one party."""

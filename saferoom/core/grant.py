@@ -14,32 +14,43 @@ from datetime import datetime
 from typing import ClassVar
 
 from saferoom.canonical import Digest
-from saferoom.core.enrolment import Lookup, check_enterprise
+from saferoom.core.enrolment import Lookup, Signatory, check_enterprise
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, Purpose
 from saferoom.core.moment import SKEW, read_instant
-from saferoom.core.record import Record, check_field
+from saferoom.core.record import Record, check_field, is_line
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant(Record):
-    """An enterprise's signed permission."""
+    """An enterprise's signed permission; whatever its text says is a field here."""
 
     KIND: ClassVar[str] = "saferoom/grant/1"
     enterprise: str
+    enterprise_name: str
+    signatory: str  # who signs for it
+    signatory_role: Signatory
     bank: str
+    bank_name: str
+    bank_contact: str
+    group: str  # whose budget it draws on
     version: Digest
+    model_name: str
     purpose: Purpose
     categories: tuple[str, ...]  # of the views that the version reads
     outcomes: int
     charge_mbit: int  # per score
     budget: Digest
+    budget_mbit: int  # the budget's limit, as the text said it
     valid_from: str
     valid_until: str
-    text: Digest  # of the rendered text that was shown and ticked
+    retention_days: int  # for how long the bank may keep an answer
+    template: Digest  # of the wording, which two operators approved
+    text: Digest  # of what the template renders from all the others (grant_text.py)
     risk_ticked: bool
+    representative_ticked: bool  # the legal representative's separate agreement
     renews: Digest | None  # the enterprise's latest grant for this version, if there is one
     signed_at: str
     nonce: str
@@ -48,12 +59,18 @@ class Grant(Record):
         """Check ranges; a grant without the risk's tick does not exist."""
         check_field(len(self.enterprise) == 18, "enterprise")
         check_field(0 < len(self.bank) <= 64, "bank")
+        check_field(0 < len(self.group) <= 64, "group")
+        for name in ("enterprise_name", "signatory", "bank_name", "bank_contact", "model_name"):
+            check_field(is_line(getattr(self, name)), name)
         hex_bytes(self.version, 32)
         check_field(0 < len(self.categories) <= 40, "categories")
         check_field(2 <= self.outcomes <= 1002, "outcomes")
         check_field(0 < self.charge_mbit <= 1_000_000, "charge_mbit")
         hex_bytes(self.budget, 32)
+        check_field(0 < self.budget_mbit <= 1_000_000, "budget_mbit")
         check_field(read_instant(self.valid_from) < read_instant(self.valid_until), "valid_until")
+        check_field(1 <= self.retention_days <= 3650, "retention_days")
+        hex_bytes(self.template, 32)
         hex_bytes(self.text, 32)
         check_field(self.risk_ticked, "risk_ticked")
         if self.renews is not None:
@@ -156,6 +173,8 @@ def first_mismatch(
         "bank": (grant.bank, bank),
         "version's bank": (manifest.bank, bank),
         "version": (grant.version, manifest.digest),
+        "model_name": (grant.model_name, manifest.name),
+        "group": (grant.group, manifest.group),
         "purpose": (grant.purpose, purpose),
         "version's purpose": (manifest.purpose, purpose),
         "categories": (grant.categories, tuple(categories)),

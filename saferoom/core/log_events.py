@@ -39,6 +39,7 @@ class EventKind(NamedTuple):
 KINDS: dict[str, EventKind] = {
     "genesis": EventKind(("trust",), ("origin", "operators")),
     "key_enrolled": EventKind((), ("holder", "party", "role", "key", "replaces", "statement")),
+    "contact_set": EventKind((), ("party", "statement")),
     "party_admitted": EventKind((), ("party", "statement", "voters")),
     "party_suspended": EventKind((), ("party", "statement", "voters")),
     "source_connected": EventKind(("manifest",), ("party", "voters")),
@@ -49,6 +50,7 @@ KINDS: dict[str, EventKind] = {
     "quality_ticket": EventKind((), ("source", "tickets", "closed")),
     "snapshot_published": EventKind(("snapshot", "views"), ("as_of",)),
     "policy_activated": EventKind(("policy_set",), ("voters",)),
+    "template_approved": EventKind(("template",), ("voters",)),
     "version_submitted": EventKind(("version",), ("bank", "submitter")),
     "vote_cast": EventKind((), ("subject", "voter", "decision", "statement")),
     "version_approved": EventKind(("version",), ("voters",)),

@@ -70,6 +70,24 @@ class Suspension(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exit(Record):
+    """Two operators end a suspended party's place in the room, for good."""
+
+    KIND: ClassVar[str] = "saferoom/exit/1"
+    party: str
+    reason: str
+    exited_at: str
+    nonce: str
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_field(0 < len(self.party) <= 64, "party")
+        check_field(0 < len(self.reason) <= 200, "reason")
+        read_instant(self.exited_at)
+        hex_bytes(self.nonce, 16)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionSuspension(Record):
     """One person stops a model version, at once and for good."""
 

@@ -68,6 +68,11 @@ def check_field(holds: bool, name: str) -> None:  # noqa: FBT001  # reads as: ch
         raise BadInput("FIELD_INVALID", name)
 
 
+def is_line(text: str) -> bool:
+    """Say whether people read this as one line of words, which passes for nothing else."""
+    return 0 < len(text) <= 200 and text.isprintable() and text == text.strip()
+
+
 @cache
 def _readers(cls: type[Record]) -> dict[str, _Reader]:
     hints = typing.get_type_hints(cls)

@@ -15,7 +15,9 @@ from typing import Any
 from saferoom.adapters.cedar import read_policy_set
 from saferoom.adapters.content import content_folder
 from saferoom.adapters.mock_files import read_mock_set
+from saferoom.adapters.templates import read_grant_template
 from saferoom.canonical import Json, canonical_bytes
+from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.mock import MockSet
 from saferoom.core.proposals import PolicySet
 from saferoom.core.source import SourceManifest
@@ -65,6 +67,11 @@ def sources() -> tuple[SourceManifest, ...]:
 def policies() -> PolicySet:
     """Read `policies/*.cedar` and their schema."""
     return read_policy_set(content_folder("policies"))
+
+
+def grant_template() -> GrantTemplate:
+    """Read the words in which enterprises are asked."""
+    return read_grant_template(content_folder("policies"))
 
 
 def bank_model(name: str) -> BankModel:

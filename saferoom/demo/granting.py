@@ -10,22 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from saferoom.canonical import Digest, digest_bytes
+from saferoom.client.http import RoomClient
 from saferoom.client.statements import utc_now
-from saferoom.core.budget import DEFAULT_BUDGET_MBIT
+from saferoom.client.terms import Terms
+from saferoom.core.budget import DEFAULT_BUDGET_MBIT, Budget
 from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import write_instant
 from saferoom.crypto.signing import Statement
-from saferoom.demo import content
 from saferoom.demo.opening import OPERATORS, Stage, vouched
-from saferoom.demo.steps import Told, check
+from saferoom.demo.steps import Told, check, refused_with
+from saferoom.sdk.room import Room
 
 EXPIRED_SHARE = REVOKED_SHARE = 0.15
 PORTFOLIO = 200
-TEXT = """{enterprise} allows {bank} to score it with model "{name}" for credit approval until
-{until}. Each score is one of {outcomes} outcomes and reveals at most {bits} bits about the
-enterprise; spent bits never come back. You can revoke at any time; past scores stay past."""
+SIGNATORY = "演示法定代表人"
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,10 @@ def sign_grants(stage: Stage, trees: Manifest, card: Manifest) -> Told:
     parts, operator = Parts.cast(stage.codes), stage.client(OPERATORS[0])
     budgets = _budgets(stage, trees, parts)
     operator.sign_budgets(list(budgets.values()))
-    asked = Asked.of(trees)
+    asked = operator.terms(trees.digest)
     grants = {code: _grant(stage, asked, code, budgets[code], parts) for code in stage.codes}
-    second = _grant(stage, Asked.of(card), parts.thrifty, budgets[parts.thrifty], parts)
-    operator.sign_grants([*grants.values(), second])
+    operator.sign_grants([*grants.values()])
+    _read_and_sign(stage, card, parts.thrifty)
     authors = {code: stage.enterprises.author(code) for code in parts.revoked}
     operator.revoke_all(
         [one.revocation(grants[code].digest, trees.digest) for code, one in authors.items()]
@@ -93,6 +92,20 @@ def sign_grants(stage: Stage, trees: Manifest, card: Manifest) -> Told:
         f"{len(states):,} grants signed by the enterprises: {len(parts.live):,} live, "
         f"{len(parts.expired):,} run out, {len(parts.revoked):,} revoked"
     )
+
+
+def _read_and_sign(stage: Stage, version: Manifest, code: str) -> None:
+    """Let one enterprise do it by itself: read every word, tick each box, sign."""
+    with Room(RoomClient(stage.url, stage.enterprises.keys(code))) as room:
+        draft = room.offer(version.digest, enterprise_name=f"演示企业 {code}", signatory=SIGNATORY)
+        for words in (code, version.name, f"{len(version.outcomes)} 种结果", "撤回"):
+            check(words in draft.text("zh"), "the text says what is granted")
+        with refused_with("FIELD_INVALID"):
+            draft.sign(risk=False, representative=True)
+        digest = draft.sign(risk=True, representative=draft.needs_representative)
+        told = {notice["entry"] for notice in room.client.notices()}
+        check(bool(told), "the enterprise finds notices of what it signed")
+        check(digest == draft.grant.digest, "what was read is what was signed")
 
 
 def _budgets(stage: Stage, trees: Manifest, parts: Parts) -> dict[str, Statement]:
@@ -107,43 +120,16 @@ def _budgets(stage: Stage, trees: Manifest, parts: Parts) -> dict[str, Statement
     }
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One version, and which categories of views it reads."""
-
-    version: Manifest
-    categories: tuple[str, ...]
-
-    @classmethod
-    def of(cls, version: Manifest) -> Asked:
-        """Look the categories up once for all enterprises."""
-        return cls(version, content.views().categories_of(version.features))
-
-
-def _grant(stage: Stage, asked: Asked, code: str, budget: Statement, parts: Parts) -> Statement:
+def _grant(stage: Stage, terms: Terms, code: str, budget: Statement, parts: Parts) -> Statement:
     now = utc_now()
     ends = now - timedelta(days=1) if code in parts.expired else now + timedelta(days=365)
-    until = write_instant(ends)
     return stage.enterprises.author(code).grant(
-        asked.version,
-        categories=asked.categories,
-        budget=budget.digest,
+        terms,
+        enterprise_name=f"演示企业 {code}",
+        signatory=SIGNATORY,
+        budget=Budget.from_body(budget.body),
         valid_from=write_instant(now - timedelta(days=30)),
-        valid_until=until,
-        text=_text(asked.version, code, until),
+        valid_until=write_instant(ends),
         risk_ticked=True,
+        representative_ticked=terms.needs_representative,
     )
-
-
-def _text(version: Manifest, code: str, until: str) -> Digest:
-    """Digest the text that the enterprise was shown."""
-    outcomes = len(version.outcomes)
-    shown = TEXT.format(
-        enterprise=code,
-        bank=version.bank,
-        name=version.name,
-        until=until,
-        outcomes=outcomes,
-        bits=charge_mbit(outcomes) / 1000,
-    )
-    return digest_bytes(shown.encode())

@@ -98,6 +98,7 @@ class Stage:
         self.clients.clear()
 
 
+CONTACT = "演示用联系人 demo contact, 010-0000-0000"
 OPERATORS = tuple(person.name for person in FOUNDERS)
 CLERK = "ma.li"  # an operator too: whoever submits never votes, so deciding takes two others
 
@@ -137,6 +138,14 @@ def approve_views(stage: Stage) -> Told:
     mock = _propose(stage, content.mock().to_body())
     check(stage.vote(mock, *OPERATORS) == "approved", "the declarations of mock data are approved")
     return Told(f"{len(views.views)} features in the catalogue, each with mock data declared")
+
+
+def approve_template(stage: Stage) -> Told:
+    """Approve the words in which enterprises are asked."""
+    template = content.grant_template()
+    digest = _propose(stage, template.to_body())
+    check(stage.vote(digest, *OPERATORS) == "approved", "the grant's text is approved")
+    return Told(f"version {template.version} of the text that enterprises read and sign")
 
 
 def connect_sources(stage: Stage) -> Told:
@@ -218,6 +227,7 @@ def _admit(
         party,
         kind,
         name,
+        contact=CONTACT,
         purposes=purposes,
         categories=categories,
         valid_from=write_instant(now - timedelta(minutes=1)),

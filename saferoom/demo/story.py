@@ -59,6 +59,7 @@ def open_room(play: Play, ready: Prepared) -> None:
     play.step("People enrol their keys", lambda: opening.enrol_people(stage))
     play.step("The policy set is activated", lambda: opening.activate_policy(stage))
     play.step("The feature views are approved", lambda: opening.approve_views(stage))
+    play.step("The grants' text is approved", lambda: opening.approve_template(stage))
     play.step("Sources are connected", lambda: opening.connect_sources(stage))
     play.step("Sources bring their data", lambda: opening.ingest(stage, ready.rows))
     play.step("A snapshot is published", lambda: opening.publish_snapshot(stage))

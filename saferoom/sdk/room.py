@@ -27,6 +27,8 @@ from saferoom.client.http import Answer, RoomClient
 from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.trustfile import read_trust, trust_of
 from saferoom.core.admission import Admission
+from saferoom.core.budget import DEFAULT_BUDGET_MBIT
+from saferoom.core.enrolment import Signatory
 from saferoom.core.manifest import Manifest, Purpose, artefact_aad
 from saferoom.core.mock import MockSet
 from saferoom.core.moment import local_day
@@ -42,11 +44,13 @@ from saferoom.sdk import models
 from saferoom.sdk.answers import COLUMNS, Asked, Line, Reader
 from saferoom.sdk.golden import make_golden
 from saferoom.sdk.grades import Grades, cut
+from saferoom.sdk.grants import Draft, draft
 from saferoom.sdk.mock import mock_table
 from saferoom.sdk.profile import profile_table
 from saferoom.sdk.progress import track
 
 T = TypeVar("T", bound=StrEnum)
+NOTICE_COLUMNS = ("number", "kind", "time", "bank", "purpose", "charge_mbit", "entry")
 _SHOWN = ("name", "category", "level", "feature_type", "table", "title_zh", "title_en")
 
 
@@ -210,6 +214,31 @@ class Room:
     def receipt(self, receipt_id: str) -> bytes:
         """Fetch a receipt: store these very bytes, `saferoom verify` reads them."""
         return self.client.receipt(receipt_id)
+
+    def offer(
+        self,
+        version: Version | str,
+        *,
+        enterprise_name: str,
+        signatory: str,
+        role: str = Signatory.LEGAL_REPRESENTATIVE,
+        days: int = 365,
+        budget_bits: int = DEFAULT_BUDGET_MBIT // 1000,
+    ) -> Draft:
+        """Word, as an enterprise, a grant of one version: read its text, then sign it or not."""
+        return draft(
+            self.client,
+            version.digest if isinstance(version, Version) else Digest(version),
+            enterprise_name=enterprise_name,
+            signatory=signatory,
+            role=_choice(Signatory, role, "role"),
+            days=days,
+            budget_bits=budget_bits,
+        )
+
+    def notices(self, after: int = 0) -> pd.DataFrame:
+        """List what happened to one's own party, oldest first: uses, keys, grants, stops."""
+        return pd.DataFrame(self.client.notices(after), columns=list(NOTICE_COLUMNS))
 
     def _score(self, request: Statement, asked: Asked, reader: Reader) -> list[Line]:
         """Ask once; refuse grades of another snapshot than the room shows to everybody."""

@@ -16,6 +16,7 @@ from saferoom.core.admission import check_active, check_contract
 from saferoom.core.approval import SubjectKind, check_complete
 from saferoom.core.enrolment import Role, check_signer
 from saferoom.core.grant import check_covers, check_grant
+from saferoom.core.grant_text import check_text
 from saferoom.core.manifest import Manifest
 from saferoom.core.request import ScoreRequest, check_request
 from saferoom.core.views import ViewSet
@@ -121,6 +122,7 @@ def _check_one(
     if roster.revoked(grant):
         raise Refusal("AUTH_REVOKED")
     check_covers(grant, manifest, categories, manifest.purpose, manifest.bank, now)
+    check_text(roster.template(grant.template), grant)
     signer = roster.lookup(statement.signatures[0].key)
     assert signer is not None  # check_grant refused
     return SealingPublicKey.from_hex(signer.sealing_key)

@@ -23,6 +23,7 @@ from saferoom.core.enrolment import (
     check_signer,
 )
 from saferoom.core.grant import Grant, Revocation, check_revocation, revoked
+from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.manifest import Manifest
 from saferoom.core.proposals import (
     Suspension,
@@ -36,7 +37,7 @@ from saferoom.core.views import ViewSet
 from saferoom.crypto.signing import KeyId, Statement
 from saferoom.errors import BadInput, Refusal
 
-Votable = Admission | Manifest | SourceManifest | ViewSet
+Votable = Admission | GrantTemplate | Manifest | SourceManifest | ViewSet
 
 
 @dataclass
@@ -77,6 +78,7 @@ class Roster:
             Manifest.KIND: self._version,
             ViewSet.KIND: self._views,
             SourceManifest.KIND: self._source,
+            GrantTemplate.KIND: self._template,
             Vote.KIND: self._vote,
             Revocation.KIND: self._revocation,
             Suspension.KIND: self._suspension,
@@ -120,6 +122,13 @@ class Roster:
         subject = self._subjects.get(digest)
         return subject is not None and subject.approved
 
+    def template(self, digest: Digest) -> GrantTemplate | None:
+        """Find the wording of grants, if two operators approved it."""
+        subject = self._subjects.get(digest)
+        if subject is None or not subject.approved:
+            return None
+        return subject.record if isinstance(subject.record, GrantTemplate) else None
+
     def revoked(self, grant: Grant) -> bool:
         """Say whether the enterprise took this grant back, or signed it before it did."""
         return revoked(grant, self._revocations.get(grant.enterprise, ()))
@@ -144,6 +153,11 @@ class Roster:
         submitter = check_signer(statement, self.lookup, Role.OPERATOR)
         views = ViewSet.from_body(statement.body)
         self._put_up(statement, SubjectKind.VIEWS, views, submitter.party, submitter)
+
+    def _template(self, statement: Statement) -> None:
+        submitter = check_signer(statement, self.lookup, Role.OPERATOR)
+        template = GrantTemplate.from_body(statement.body)
+        self._put_up(statement, SubjectKind.TEMPLATE, template, submitter.party, submitter)
 
     def _source(self, statement: Statement) -> None:
         submitter = check_signer(statement, self.lookup, Role.OPERATOR, Role.STEWARD)

@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import erasures, idempotency, log, people, teaching
+from saferoom.app import erasures, idempotency, log, people, posting, teaching
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
 
 _log = structlog.get_logger("saferoom.worker")
+_SECONDS_BETWEEN_POSTS = 1.0
 _TURNS_BETWEEN_SWEEPS = 5_000
 GATHER_SECONDS = 0.2  # so long entries gather once one waits: a checkpoint costs several syncs
 
@@ -37,6 +38,8 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
     """Take turns until told to stop, then one last turn so that nothing waits behind."""
     faults: dict[str, str] = {}
     turns = 0
+    post = threading.Thread(target=_keep_posting, args=(room, stop), name="post")
+    post.start()
     while not stop.is_set():
         turn(room, faults)
         if turns % _TURNS_BETWEEN_SWEEPS == 0:
@@ -46,6 +49,15 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
             stop.wait(GATHER_SECONDS)
         room.wake.clear()
     turn(room, faults)
+    post.join()
+
+
+def _keep_posting(room: Room, stop: threading.Event) -> None:
+    """Send notices, apart: a mail system that hangs must not hold up the log."""
+    faults: dict[str, str] = {}
+    while not stop.is_set():
+        _guarded(room, "post", posting.post, faults)
+        stop.wait(_SECONDS_BETWEEN_POSTS)
 
 
 def turn(room: Room, faults: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from saferoom.app import (
+    contacts,
     erasures,
     grants,
     health,
@@ -21,6 +22,7 @@ from saferoom.app import (
     scores,
     sources,
     subjects,
+    terms,
     votes,
 )
 from saferoom.app import versions as app_versions
@@ -85,6 +87,15 @@ DOORS: list[Door] = [
     ),
     (
         "POST",
+        "/v1/parties/bank-a/exit",
+        ONE,
+        (parties, "leave"),
+        "exited",
+        ("bank-a", STATEMENT),
+        {"state": "exited"},
+    ),
+    (
+        "POST",
         "/v1/votes",
         ONE,
         (votes, "cast"),
@@ -134,6 +145,16 @@ DOORS: list[Door] = [
         (D,),
         ([STATEMENT],),
         {"digests": [D]},
+    ),
+    ("POST", "/v1/contacts", ONE, (contacts, "set_contact"), D, (STATEMENT,), {"digest": D}),
+    (
+        "GET",
+        f"/v1/versions/{D}/terms",
+        None,
+        (terms, "show_terms"),
+        {"budget": None},
+        (D,),
+        {"budget": None},
     ),
     ("GET", "/v1/notices?after=7", None, (notices, "list_notices"), [], (7,), {"notices": []}),
     (

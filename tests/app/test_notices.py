@@ -72,4 +72,5 @@ def test_notices_are_read_from_a_number_on(world: World) -> None:
 
 def test_a_notice_holds_no_values() -> None:
     names = {column.name for column in t.notice.columns}
-    assert names == {"number", "recipient", "kind", "entry", "position", "written_at"}
+    told = {"number", "recipient", "kind", "entry", "position", "written_at"}
+    assert names == told | {"address", "state", "attempts", "next_at"}  # how it is sent

@@ -16,6 +16,7 @@ from saferoom.adapters.database import tables as t
 from saferoom.app import locking
 from saferoom.canonical import Digest, Json
 from saferoom.core.grant import Grant
+from saferoom.core.purpose import Purposes
 from saferoom.crypto.signing import Statement
 from saferoom.errors import SaferoomError
 from saferoom.ports import Policy
@@ -35,6 +36,10 @@ class Meddling:
     @property
     def digest(self) -> Digest:
         return self.inner.digest
+
+    @property
+    def purposes(self) -> Purposes | None:
+        return self.inner.purposes
 
     def check(self, action: str, facts: Mapping[str, Json]) -> None:
         self.inner.check(action, facts)

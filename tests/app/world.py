@@ -252,13 +252,14 @@ class World:
     ) -> Grant:
         """Make the next grant of the chain, which the enterprise signs and nobody brings."""
         version = version or self.version
-        drawn = self.budgets[code, version.group].digest
+        drawn = self.budgets[code, version.group]
         latest, at = self.signed.get((code, version.digest), (None, None))
         if at is not None:  # the next of its chain, also within one second of our clock
             at = max(self.now, at + timedelta(seconds=1))
         fixed = {
             "enterprise": code,
-            "budget": drawn,
+            "budget": drawn.digest,
+            "budget_mbit": drawn.limit_mbit,
             "renews": latest,
             "signed_at": write_instant(at or self.now),
             "nonce": self.nonce,
@@ -400,6 +401,7 @@ def founded_world(database: sa.Engine, folder: Path) -> World:
     people.genesis(world.room, f.genesis(), f.some_digest("trust"))
     world.enrol("sun")
     world.approve(subjects.propose(world.room, OPERATOR, f.sign(f.views(), "zhao")))
+    world.approve(subjects.propose(world.room, OPERATOR, f.sign(f.template(), "zhao")))
     world.activate(cedar.read_policy_set(content_folder("policies")))
     world.publish()
     return world

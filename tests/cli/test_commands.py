@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from saferoom import __version__, adapters
+from saferoom.adapters.content import content_folder
 from saferoom.cli import doctor as doctor_command
 from saferoom.cli import main
 from saferoom.client import verifying
@@ -116,6 +117,17 @@ def test_a_policy_that_cannot_be_read_is_named(command: Command, tmp_path: Path)
         done = command("policy", *arguments)
         assert (done.code, done.err[:14]) == (2, "POLICY_INVALID")
     assert command("policy", "check", "--policies", tmp_path / "none").code == 2
+
+
+def test_a_set_that_drifts_is_named_with_a_case(command: Command, tmp_path: Path) -> None:
+    own = content_folder("policies")
+    for name in ("saferoom.cedarschema", "scores.cedar"):
+        text = (own / name).read_text()
+        (tmp_path / name).write_text(text.replace("context.outcomes > 64", "context.outcomes > 65"))
+    done = command("policy", "check", "--policies", tmp_path)
+    assert (done.code, done.err[:14]) == (2, "POLICY_INVALID")
+    assert "no forbid says why" in done.err
+    assert "outcomes=65" in done.err
 
 
 @pytest.mark.parametrize(

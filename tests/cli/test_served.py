@@ -123,6 +123,7 @@ def _admit(served: Served, operators: list[KeyFolder], party: str) -> str:
         party,
         PartyKind.BANK,
         "Bank",
+        contact="desk",
         purposes=["credit_approval"],
         categories=["registration"],
         valid_from=FROM,

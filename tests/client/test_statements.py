@@ -9,17 +9,20 @@ import pytest
 from saferoom.canonical import Digest
 from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.statements import Author, countersign
+from saferoom.client.terms import Terms
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Vote
 from saferoom.core.budget import Budget
+from saferoom.core.contact import Contact
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
-from saferoom.core.proposals import Suspension, VersionSuspension
+from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput
+from tests import factories as f
 from tests.client.conftest import NOW, counted_bytes
 
 D = Digest("ab" * 32)
@@ -44,31 +47,39 @@ def _enterprise(author: Author) -> Author:
     return replace(author, keys=replace(author.keys, holder=CODE, party=CODE))
 
 
+def _grant(firm: Author, version: Manifest, *, risk_ticked: bool = True) -> Statement:
+    terms = Terms(version, ("registration",), "Bank A", "desk", f.template())
+    return firm.grant(
+        terms,
+        enterprise_name="Firm",
+        signatory="Wang Wei",
+        budget=f.budget(group=version.group),
+        valid_from=FROM,
+        valid_until=UNTIL,
+        risk_ticked=risk_ticked,
+    )
+
+
 def _each(author: Author) -> list[tuple[type[Record], Statement]]:
     firm, version = _enterprise(author), Manifest.from_body(_manifest(author).body)
     admission = author.admission(
         "bank-a",
         PartyKind.BANK,
         "Bank A",
+        contact="desk",
         purposes=["credit_approval"],
         categories=["tax"],
         valid_from=FROM,
         valid_until=UNTIL,
     )
-    grant = firm.grant(
-        version,
-        categories=["registration"],
-        budget=D,
-        valid_from=FROM,
-        valid_until=UNTIL,
-        text=D,
-        risk_ticked=True,
-    )
+    grant = _grant(firm, version)
     return [
         (Enrolment, author.enrolment()),
         (Admission, admission),
         (Suspension, author.suspension("bank-a", "its contract ended")),
+        (Exit, author.exit("bank-a", "it left")),
         (VersionSuspension, author.version_suspension(D, "it drifted")),
+        (Contact, author.contact("desk@bank-a.test")),
         (Vote, author.vote(D, "review")),
         (Manifest, _manifest(author)),
         (Budget, firm.budget("group-a")),
@@ -92,15 +103,7 @@ def test_no_two_statements_share_a_nonce(author: Author) -> None:
 def test_a_grant_without_the_tick_does_not_exist(author: Author) -> None:
     version = Manifest.from_body(_manifest(author).body)
     with pytest.raises(BadInput, match="risk_ticked"):
-        _enterprise(author).grant(
-            version,
-            categories=["tax"],
-            budget=D,
-            valid_from=FROM,
-            valid_until=UNTIL,
-            text=D,
-            risk_ticked=False,
-        )
+        _grant(_enterprise(author), version, risk_ticked=False)
 
 
 def test_a_version_needs_a_delivery_key(keys: KeyFolder) -> None:

@@ -17,20 +17,21 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar, cast
 
-from saferoom.canonical import Digest, Json, digest_bytes
+from saferoom.canonical import Digest, Json
 from saferoom.client import keyfolder
 from saferoom.client.http import RoomClient
 from saferoom.client.statements import Author, utc_now
 from saferoom.client.transport import Transport
+from saferoom.core.budget import Budget
 from saferoom.core.manifest import Manifest, Purpose
 from saferoom.core.moment import write_instant
 from saferoom.crypto.signing import Statement
-from saferoom.demo import content
 from saferoom.demo.asking import SYSTEM
 from saferoom.demo.opening import OPERATORS, Stage
 from saferoom.errors import Conflict, Refusal, SaferoomError, Unavailable
 from tests.proofs.kills_evidence import Answered, Line
 from tests.proofs.kills_room import Opened
+from tests.proofs.small_room import terms_of
 
 T = TypeVar("T")
 LONGEST_SILENCE_SECONDS = 120.0  # once nobody kills any more
@@ -58,7 +59,7 @@ class Firm:
     """What one enterprise has signed."""
 
     code: str
-    budget: Digest | None = None
+    budget: Budget | None = None
     grants: dict[Digest, Digest | None] = field(default_factory=dict)  # version → live grant
     latest: dict[Digest, Digest] = field(default_factory=dict)  # version → its last, live or not
     revoked: dict[Digest, float] = field(default_factory=dict)  # version → when
@@ -108,9 +109,10 @@ class Teller(threading.Thread):
 
     def sign_all(self) -> None:
         """Sign a first budget and a grant for each version, all at once."""
-        budgets = self._budgets([self._budget(firm, revealed=0) for firm in self.firms])
+        budgets = [self._budget(firm, revealed=0) for firm in self.firms]
+        self._budgets(budgets)
         for firm, budget in zip(self.firms, budgets, strict=True):
-            firm.budget = budget
+            firm.budget = Budget.from_body(budget.body)
         wanted = [(firm, version) for firm in self.firms for version in self.manifests]
         self._grant(wanted)
 
@@ -120,7 +122,9 @@ class Teller(threading.Thread):
         accounts = self.insist(self.operator.ledger)
         spent = {str(one["enterprise"]): int(str(one["spent_mbit"])) for one in accounts}
         try:
-            firm.budget = self._budgets([self._budget(firm, revealed=spent[firm.code])])[0]
+            budget = self._budget(firm, revealed=spent[firm.code])
+            self._budgets([budget])
+            firm.budget = Budget.from_body(budget.body)
         except Conflict as error:
             if error.code != "STATE":
                 raise
@@ -161,15 +165,14 @@ class Teller(threading.Thread):
             self.manifests[0].group,
             limit_mbit=self.random.choice(LIMITS),
             ceiling_mbit=1_000_000,
-            replaces=firm.budget,
+            replaces=None if firm.budget is None else firm.budget.digest,
             revealed_mbit=revealed,
         )
 
-    def _budgets(self, statements: list[Statement]) -> list[Digest]:
+    def _budgets(self, statements: list[Statement]) -> None:
         digests = self.insist(lambda: self.operator.sign_budgets(statements))
         with self.memory.lock:
             self.memory.signed["budget_signed"].update(digests)
-        return digests
 
     def _grant(self, wanted: Sequence[tuple[Firm, Manifest]]) -> None:
         statements = [self._grant_statement(firm, version) for firm, version in wanted]
@@ -180,16 +183,17 @@ class Teller(threading.Thread):
             firm.grants[version.digest] = firm.latest[version.digest] = digest
 
     def _grant_statement(self, firm: Firm, version: Manifest) -> Statement:
-        now = utc_now()
+        now, terms = utc_now(), terms_of(version)
         assert firm.budget is not None
         return self._author(firm).grant(
-            version,
-            categories=content.views().categories_of(version.features),
+            terms,
+            enterprise_name="A small firm",
+            signatory="Its representative",
             budget=firm.budget,
             valid_from=write_instant(now - timedelta(days=30)),
             valid_until=write_instant(now + timedelta(days=30)),
-            text=digest_bytes(b"what the enterprise was shown"),
             risk_ticked=True,
+            representative_ticked=terms.needs_representative,
             renews=firm.latest.get(version.digest),
         )
 

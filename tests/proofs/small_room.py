@@ -21,9 +21,11 @@ from typing import cast
 import httpx2
 import numpy as np
 
-from saferoom.canonical import Digest, Json, digest_bytes
+from saferoom.canonical import Digest, Json
 from saferoom.client.statements import Author, utc_now
+from saferoom.client.terms import Terms
 from saferoom.client.trustfile import read_trust
+from saferoom.core.budget import Budget
 from saferoom.core.manifest import Manifest, Purpose
 from saferoom.core.moment import local_day, write_instant
 from saferoom.crypto.signing import Statement
@@ -185,6 +187,7 @@ def _open(stage: Stage) -> None:
     opening.enrol_people(stage)
     opening.activate_policy(stage)
     opening.approve_views(stage)
+    opening.approve_template(stage)
     opening.connect_sources(stage)
     opening.admit_banks(stage)
 
@@ -200,29 +203,39 @@ def _ingest(room: SmallRoom) -> None:
 def _sign(room: SmallRoom) -> None:
     """Let all sixty have a key and a budget, and the first fifty sign a grant."""
     stage, operator = room.stage, room.stage.client(OPERATORS[0])
-    shown = stage.client(OPERATORS[0]).version(room.version)
-    manifest = Manifest.from_body(shown["manifest"])
+    manifest = operator.terms(room.version).manifest
     authors = {code: stage.enterprises.author(code) for code in stage.codes}
     if not room.budgets:
         operator.enrol(opening.vouched(stage, [author.enrolment() for author in authors.values()]))
         room.budgets = {code: author.budget(manifest.group) for code, author in authors.items()}
         operator.sign_budgets(list(room.budgets.values()))
     room.grants = {
-        code: grant(authors[code], manifest, room.budgets[code].digest)
-        for code in room.planted.codes
+        code: grant(authors[code], manifest, room.budgets[code]) for code in room.planted.codes
     }
     operator.sign_grants(list(room.grants.values()))
 
 
-def grant(author: Author, version: Manifest, budget: Digest) -> Statement:
-    """Sign a grant for a year."""
-    now = utc_now()
-    return author.grant(
-        version,
+def terms_of(version: Manifest) -> Terms:
+    """State the terms of a version as its room does, without asking it."""
+    return Terms(
+        manifest=version,
         categories=content.views().categories_of(version.features),
-        budget=budget,
+        bank_name=opening.BANK_NAMES[version.bank],
+        bank_contact=opening.CONTACT,
+        template=content.grant_template(),
+    )
+
+
+def grant(author: Author, version: Manifest, budget: Statement) -> Statement:
+    """Sign a grant for a year."""
+    now, terms = utc_now(), terms_of(version)
+    return author.grant(
+        terms,
+        enterprise_name="A small firm",
+        signatory="Its representative",
+        budget=Budget.from_body(budget.body),
         valid_from=write_instant(now - timedelta(days=1)),
         valid_until=write_instant(now + timedelta(days=365)),
-        text=digest_bytes(b"the text that was shown"),
         risk_ticked=True,
+        representative_ticked=terms.needs_representative,
     )

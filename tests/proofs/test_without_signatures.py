@@ -24,7 +24,6 @@ from pathlib import Path
 import pytest
 
 from saferoom.adapters.vault_client import VaultClient
-from saferoom.canonical import digest_bytes
 from saferoom.client.statements import Author, countersign, utc_now
 from saferoom.core.enrolment import Role
 from saferoom.crypto.signing import Statement
@@ -87,7 +86,7 @@ def forged_grants(attacker: Attacker) -> Iterator[Try]:
     asked, code = fresh_request(attacker), attacker.room.stage.codes[UNGRANTED]
     owner = attacker.room.stage.enterprises.author(code)
     others = attacker.room.stage.enterprises.author(attacker.room.stage.codes[0])
-    real, budget = attacker.grants[0], digest_bytes(b"budget")
+    real, budget = attacker.grants[0], owner.budget(attacker.version.group)
     body = grant(owner, attacker.version, budget).body
     yield asked, [], []
     yield asked, [real], []
@@ -124,7 +123,7 @@ def enrolled_impostors(attacker: Attacker) -> Iterator[Try]:
     for replaced in (None, real.signatures[0].key):
         impostor = stranger(code, code, Role.ENTERPRISE)
         own = impostor.enrolment(replaced)
-        signed = [grant(impostor, attacker.version, digest_bytes(b"budget"))]
+        signed = [grant(impostor, attacker.version, impostor.budget("bank-a"))]
         helper = stranger("helper", "operator", Role.OPERATOR)
         for enrolment in (
             own,
@@ -197,7 +196,7 @@ def unapproved_versions(attacker: Attacker) -> Iterator[Try]:
             [modeller.vote(subject, "bank"), modeller.vote(subject, "review")],
         ]
         asked = stage.author(SYSTEM).score_request(subject, mine.purpose, [code], "LOAN-1")
-        granted = grant(owner, mine, digest_bytes(b"budget"))  # the owner was fooled
+        granted = grant(owner, mine, owner.budget(mine.group))  # the owner was fooled
         for cast in votes:
             yield asked, [granted], [submitted, *cast]
 

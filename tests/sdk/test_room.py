@@ -45,6 +45,7 @@ ADMISSION: dict[str, Json] = {
     "party": "bank-a",
     "party_kind": "bank",
     "name": "Bank A",
+    "contact": "desk",
     "group": "group-a",
     "purposes": ["credit_approval"],
     "categories": ["registration"],

@@ -186,6 +186,7 @@ class SmallRoom:
             self.enrol(f"{make.BANK}.{role}", make.BANK, role)
         self.admit(make.BANK, PartyKind.BANK, ("registration", "tax", "utilities"))
         self.approve(self.put_up(self.declared.views), SubjectKind.VIEWS)
+        self.approve(self.put_up(make.template()), SubjectKind.TEMPLATE)
         for name in SOURCES:
             self.connect(name)
         for code in CODES:

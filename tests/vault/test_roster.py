@@ -48,6 +48,8 @@ class Small:
         self.admit(make.admission())
         self.roster.learn(sign(make.views(), "sun"))
         self.approve(make.views().digest, SubjectKind.VIEWS)
+        self.roster.learn(sign(make.template(), "sun"))
+        self.approve(make.template().digest, SubjectKind.TEMPLATE)
         self.roster.learn(sign(self.version, f"{BANK}.modeller"))
         self.approve(self.version.digest, SubjectKind.VERSION)
 

@@ -11,6 +11,7 @@ from saferoom.core.answer import AAD, pad
 from saferoom.core.approval import Decision, SubjectKind
 from saferoom.core.enrolment import Role
 from saferoom.core.grant import Grant
+from saferoom.core.grant_text import worded
 from saferoom.core.manifest import Manifest, Purpose
 from saferoom.crypto.sealing import SealingKey, SealingPublicKey, seal, unseal
 from saferoom.crypto.signing import Signature, Statement
@@ -100,6 +101,28 @@ def _edited(**changes: object) -> Forge:
     return forge
 
 
+def worded_otherwise(room: SmallRoom, version: Manifest, votes: int) -> Statement:
+    """Sign under another wording, which the vault was taught with so many votes."""
+    other = make.template(version=2)
+    room.put_up(other)
+    room.learn(*make.votes_for(other.digest, SubjectKind.TEMPLATE)[:votes])
+    bare = Grant.from_body(room.grant(version, ONE, template=other.digest).body)
+    return make.sign(worded(other, bare), ONE)
+
+
+def test_an_older_and_a_newer_wording_stand_side_by_side(room: SmallRoom) -> None:
+    version = room.file_version()
+    grants = [worded_otherwise(room, version, votes=2), room.grant(version, TWO)]
+    assert room.service.score(room.request(version, (ONE, TWO)), grants).refusals == {}
+
+
+def test_what_is_no_wording_serves_as_none(room: SmallRoom) -> None:
+    version = room.file_version()
+    grant = room.grant(version, ONE, template=room.declared.views.digest)
+    scored = room.service.score(room.request(version, (ONE,)), [grant])
+    assert scored.refusals == {ONE: "AUTH_SCOPE"}
+
+
 @pytest.mark.parametrize(
     ("forge", "code"),
     [
@@ -115,6 +138,12 @@ def _edited(**changes: object) -> Forge:
         (lambda room, version: room.grant(version, ONE, outcomes=4), "AUTH_SCOPE"),
         (lambda room, version: room.grant(version, ONE, charge_mbit=1), "AUTH_SCOPE"),
         (lambda room, version: room.grant(version, ONE, bank="bank-b"), "AUTH_SCOPE"),
+        (lambda room, version: room.grant(version, ONE, text=make.some_digest()), "AUTH_SCOPE"),
+        (lambda room, version: room.grant(version, ONE, template=make.some_digest()), "AUTH_SCOPE"),
+        (lambda room, version: room.grant(version, ONE, representative_ticked=True), "AUTH_SCOPE"),
+        (lambda room, version: room.grant(version, ONE, model_name="better"), "AUTH_SCOPE"),
+        (lambda room, version: room.grant(version, ONE, group="bank-b"), "AUTH_SCOPE"),
+        (lambda room, version: worded_otherwise(room, version, votes=1), "AUTH_SCOPE"),
         (lambda room, version: room.grant(version, ONE, categories=("tax", "x")), "AUTH_SCOPE"),
         (
             lambda room, version: room.grant(version, ONE, version=make.some_digest()),

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from saferoom.app import idempotency, log, receipts
+from saferoom.adapters.database import tables as t
+from saferoom.app import contacts, idempotency, log, receipts
+from saferoom.core.contact import Contact
+from saferoom.core.notification import Message
+from saferoom.errors import NotYet
 from saferoom.worker import loop
 from tests import factories as f
-from tests.app.world import World, bank, ready_world
+from tests.app.world import OPERATOR, World, bank, ready_world
 
 
 @pytest.fixture
@@ -34,6 +39,35 @@ def test_a_sink_that_is_away_does_not_hold_up_the_log(world: World) -> None:
     world.sink.away = False
     loop.turn(world.room, faults)
     assert faults == {}
+
+
+def test_a_mail_system_that_hangs_does_not_hold_up_the_log(world: World) -> None:
+    stop, hanging, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    class Hanging:
+        def send(self, address: str, message: Message) -> None:
+            hanging.set()
+            assert go_on.wait(60)
+
+    contact = Contact(
+        party=f.ENTERPRISE, address="a@b.test", set_at=world.now_text, nonce=world.nonce
+    )
+    contacts.set_contact(world.room, OPERATOR, f.sign(contact, f.ENTERPRISE))
+    room = dataclasses.replace(world.room, notifier=Hanging())
+    thread = threading.Thread(target=loop.run, args=(room, stop, 0.01))
+    thread.start()
+    assert hanging.wait(60)
+    (line,) = world.score().results
+    while True:  # until the log has it, though the letter is still on its way
+        try:
+            receipts.get(room, bank(), str(line.receipt))
+            break
+        except NotYet:
+            thread.join(0.01)
+    stop.set()
+    go_on.set()
+    thread.join()
+    assert world.count(t.notice, state="sent") > 0
 
 
 def test_answers_to_retries_are_forgotten_after_a_month(world: World) -> None:

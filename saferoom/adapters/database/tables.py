@@ -304,6 +304,19 @@ notice = Table(  # whom an entry concerns; no values
     Column("entry", _DIGEST, ForeignKey("entry.id"), nullable=False),
     Column("position", Integer, nullable=False),  # −1: the whole entry; else one record
     Column("written_at", _INSTANT, nullable=False),
+    # As an outbox: to whom (null: the party's contact), whether it was sent, and when to try.
+    Column("address", String(200), nullable=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", _INSTANT, nullable=False),
+)
+
+contact = Table(  # where a party's notices go
+    "contact",
+    metadata,
+    Column("party", _NAME, primary_key=True),
+    Column("address", String(200), nullable=False),
+    Column("statement", LargeBinary, nullable=False),
 )
 
 subject_key = Table(  # deleting a row shreds what it encrypted

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from saferoom.api.callers import TheCaller, TheRoom
-from saferoom.api.models import Open
-from saferoom.app import notices
+from saferoom.api.callers import TheCaller, TheRoom, TheWrite
+from saferoom.api.models import DigestOut, One, Open
+from saferoom.app import contacts, notices
 from saferoom.canonical import Json
 
 router = APIRouter(prefix="/v1", tags=["people"])
@@ -20,3 +20,13 @@ def list_notices(
 ) -> Json:
     """List keys, budgets, grants, releases and suspensions of the caller's party, oldest first."""
     return {"notices": [*notices.list_notices(room, caller, after)]}
+
+
+@router.post("/contacts", response_model=DigestOut)
+def set_contact(body: One, write: TheWrite) -> Json:
+    """Say where one's own party's notices are to go; the old address is told as well."""
+    statement = body.statement.read()
+    return write.once(
+        body.model_dump(),
+        lambda: {"digest": contacts.set_contact(write.room, write.caller, statement)},
+    )

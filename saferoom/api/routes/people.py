@@ -93,6 +93,16 @@ def suspend_party(party: PartyPath, body: One, write: TheWrite) -> Json:
     )
 
 
+@router.post("/parties/{party}/exit", response_model=StateOut)
+def end_party(party: PartyPath, body: One, write: TheWrite) -> Json:
+    """End a suspended organisation's place for good; two operators sign."""
+    statement = body.statement.read()
+    return write.once(
+        body.model_dump(),
+        lambda: {"state": parties.leave(write.room, write.caller, party, statement)},
+    )
+
+
 @router.post("/votes", response_model=SubjectOut)
 def vote(body: VoteIn, write: TheWrite) -> Json:
     """Cast a vote on one digest at one step."""

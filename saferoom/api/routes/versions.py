@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from saferoom.api import throttle
 from saferoom.api.callers import TheCaller, TheRoom, TheWrite
 from saferoom.api.models import DigestPath, One, Open, StateOut, SubmittedOut, VersionIn
-from saferoom.app import versions
+from saferoom.app import terms, versions
 from saferoom.canonical import Json, digest_bytes
 
 router = APIRouter(prefix="/v1/versions", tags=["versions"])
@@ -43,6 +43,12 @@ def list_versions(room: TheRoom, caller: TheCaller) -> Json:
 def get_version(digest: DigestPath, room: TheRoom, caller: TheCaller) -> Json:
     """Show one version: manifest, state, findings, votes."""
     return versions.get_version(room, caller, digest)
+
+
+@router.get("/{digest}/terms", response_model=Open)
+def show_terms(digest: DigestPath, room: TheRoom, caller: TheCaller) -> Json:
+    """Show what granting this version means, in the words that are in force."""
+    return terms.show_terms(room, caller, digest)
 
 
 @router.post("/{digest}/suspension", response_model=StateOut)
