@@ -15,11 +15,13 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from saferoom.app.cosigning import Cosigning
 from saferoom.app.proofs import Proofs
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
+from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
-from saferoom.ports import Clock, Policy, RandomBytes, Sink, Steward, Vault
+from saferoom.ports import Clock, Policy, RandomBytes, Sink, Steward, Vault, Witness
 
 LoadPolicy = Callable[[Mapping[str, Json]], Policy]
 
@@ -44,6 +46,18 @@ class LogFiles(Protocol):
         """Prove a leaf to the root of a published size."""
         ...
 
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Prove that the log of one published size grew into that of another."""
+        ...
+
+    def cosigned(self) -> str | None:
+        """Return the newest note that a quorum of witnesses cosigned."""
+        ...
+
+    def keep_cosigned(self, note: str) -> None:
+        """Publish such a note."""
+        ...
+
 
 @dataclass(frozen=True)
 class Room:
@@ -63,6 +77,9 @@ class Room:
     owner: str  # names this process in leases
     founders: tuple[Enrolment, ...]  # of the trust file: whose word the others' rests on
     token_life: timedelta = timedelta(hours=12)
+    trust: Trust | None = None  # None: as if the trust file named no witnesses
+    witnesses: tuple[Witness, ...] = ()
+    cosigning: Cosigning = field(default_factory=Cosigning)
     proofs: Proofs = field(default_factory=Proofs)
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from saferoom.adapters.database import tables as t
-from saferoom.app import loading, locking, suspensions
+from saferoom.app import loading, locking, suspensions, witnessing
 from saferoom.app.context import Room
 from saferoom.app.replaying import Papers, check_approved, check_votes, load_papers
 from saferoom.canonical import Digest, Json
@@ -73,6 +73,7 @@ class Frame:
     policy: Policy
     snapshot: Digest
     now: datetime
+    override: Digest | None  # of silent witnesses, where one is needed and in force
 
     def facts(self, charge_mbit: int) -> dict[str, Json]:
         """State the request for the policy set."""
@@ -140,6 +141,7 @@ def load_frame(
         policy=policy,
         snapshot=standing["snapshot"],
         now=room.clock(),
+        override=witnessing.check_witnessed(connection, room),
     )
     _check_shared(frame)
     return frame

@@ -14,7 +14,19 @@ from collections.abc import Sequence
 import typer
 
 from saferoom import __version__
-from saferoom.cli import demo, doctor, init, keys, login, policy, serve, vault, verify, worker
+from saferoom.cli import (
+    demo,
+    doctor,
+    init,
+    keys,
+    login,
+    policy,
+    serve,
+    vault,
+    verify,
+    witness,
+    worker,
+)
 from saferoom.cli.say import tell_error
 from saferoom.errors import SaferoomError, Unavailable
 
@@ -52,6 +64,7 @@ app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
+app.add_typer(witness.app, name="witness")
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.client.keyfolder import KeyFolder
@@ -23,6 +23,7 @@ from saferoom.core.ledger import charge_mbit
 from saferoom.core.manifest import Manifest, ModelFormat, Purpose
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import IngestOrder, OrderedFile, SnapshotOrder
+from saferoom.core.override import Override
 from saferoom.core.proposals import Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
@@ -38,6 +39,7 @@ Signable = (
     | Grant
     | IngestOrder
     | Manifest
+    | Override
     | Revocation
     | ScoreRequest
     | SnapshotOrder
@@ -283,6 +285,19 @@ class Author:
     def snapshot_order(self, as_of: str) -> Statement:
         """Have, as an operator, all views computed as of the end of a local day."""
         return self._sign(SnapshotOrder(as_of=as_of, asked_at=self._now(), nonce=self._nonce()))
+
+    def override(self, origin: str, reason: str, lasts: timedelta) -> Statement:
+        """Let releases of one log go on without witnesses; the other operator countersigns."""
+        now = self.clock()
+        return self._sign(
+            Override(
+                origin=origin,
+                reason=reason,
+                valid_from=write_instant(now),
+                valid_until=write_instant(now + lasts),
+                nonce=self._nonce(),
+            )
+        )
 
     def token_request(self, origin: str) -> Statement:
         """Ask one room for a bearer token by showing that the enrolled key is held."""

@@ -1,8 +1,9 @@
 """What runs beside the requests, again and again?
 
 One turn: teach the vault what it missed, offer waiting entries to the sinks, give them
-places in the log and publish a checkpoint. Each part stands alone, so a vault that is away
-does not hold up the log. A turn reads its state anew and may be repeated at any time.
+places in the log and publish a checkpoint. Witnesses are asked beside it, each by a thread.
+Each part stands alone, so a vault that is away does not hold up the log. A turn reads its
+state anew and may be repeated at any time.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import idempotency, log, people, teaching
+from saferoom.app import idempotency, log, people, teaching, witnessing
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
+from saferoom.worker.witnessing import asking
 
 _log = structlog.get_logger("saferoom.worker")
 _TURNS_BETWEEN_SWEEPS = 5_000
@@ -24,6 +26,7 @@ PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("deliver", log.deliver),
     ("sequence", log.sequence),
     ("teach", teaching.teach),
+    ("witnesses", witnessing.warn),
 )
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),
@@ -35,15 +38,16 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
     """Take turns until told to stop, then one last turn so that nothing waits behind."""
     faults: dict[str, str] = {}
     turns = 0
-    while not stop.is_set():
+    with asking(room):
+        while not stop.is_set():
+            turn(room, faults)
+            if turns % _TURNS_BETWEEN_SWEEPS == 0:
+                sweep(room, faults)
+            turns += 1
+            if room.wake.wait(pause_seconds):
+                stop.wait(GATHER_SECONDS)
+            room.wake.clear()
         turn(room, faults)
-        if turns % _TURNS_BETWEEN_SWEEPS == 0:
-            sweep(room, faults)
-        turns += 1
-        if room.wake.wait(pause_seconds):
-            stop.wait(GATHER_SECONDS)
-        room.wake.clear()
-    turn(room, faults)
 
 
 def turn(room: Room, faults: dict[str, str]) -> None:
