@@ -22,7 +22,6 @@ from saferoom.core.trust import LogKey, Trust
 from saferoom.core.witnesses import Witnesses, WitnessKey
 from saferoom.crypto.signing import SigningKey, Statement
 from saferoom.errors import BadInput, NotYet, Refusal, SaferoomError, Tampered, Unavailable
-from saferoom.ports import Witness
 from saferoom.tlog.checkpoint import NoteKey, read_note
 from saferoom.witness import home as homes
 from saferoom.witness.service import Witness as Service
@@ -453,8 +452,8 @@ def test_the_worker_asks_a_real_program_over_http(world: World, tmp_path: Path) 
     home = homes.create(tmp_path / "w1", "w1", "org w1", _key("w1").seed)
     home.watch([NoteKey(ORIGIN, world.room.log_key.public)])
     running = start(tmp_path / "w1", free_port())
-    client: Witness = WitnessClient("w1", f"http://127.0.0.1:{running.port}/")
-    dead: Witness = WitnessClient("w2", f"http://127.0.0.1:{free_port()}")
+    client = WitnessClient("w1", f"http://127.0.0.1:{running.port}/")
+    dead = WitnessClient("w2", f"http://127.0.0.1:{free_port()}")
     held = trust_of(world, quorum=1, names=("w1", "w2"))
     world.room = replace(world.room, trust=held, witnesses=(client, dead))
     world.now = datetime.now(UTC)  # the program's own clock
@@ -472,4 +471,6 @@ def test_the_worker_asks_a_real_program_over_http(world: World, tmp_path: Path) 
         with pytest.raises(Unavailable):
             client.add_checkpoint("nonsense", 0, [])
     finally:
+        client.close()
+        dead.close()
         running.kill()
