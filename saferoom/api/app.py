@@ -19,7 +19,7 @@ from saferoom.api.edge import Edge
 from saferoom.api.failures import add_handlers
 from saferoom.api.metrics import Metrics
 from saferoom.api.models import Failure
-from saferoom.api.routes import grants, notices, people, public, scores, sources, versions
+from saferoom.api.routes import audit, grants, notices, people, public, scores, sources, versions
 from saferoom.api.throttle import Quotas, Throttle
 from saferoom.app import people as tokens
 from saferoom.app.context import Room
@@ -47,7 +47,7 @@ def create(room: Room, log_folder: Path, quotas: Quotas | None = None) -> FastAP
     app.state.throttle = Throttle()
     app.state.health_threads = CapacityLimiter(HEALTH_THREADS)
     app.state.quotas = quotas or Quotas()
-    for module in (public, people, notices, versions, grants, scores, sources):
+    for module in (public, people, notices, versions, grants, scores, sources, audit):
         app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(Edge, metrics=app.state.metrics, check_token=partial(tokens.who, room))

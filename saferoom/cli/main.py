@@ -15,6 +15,7 @@ import typer
 
 from saferoom import __version__
 from saferoom.cli import (
+    audit,
     demo,
     doctor,
     init,
@@ -64,6 +65,7 @@ app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
+app.add_typer(audit.app, name="audit")
 app.add_typer(witness.app, name="witness")
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
