@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from saferoom.app.cosigning import Cosigning
 from saferoom.app.proofs import Proofs
+from saferoom.app.together import Group
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.trust import Trust
@@ -80,6 +81,7 @@ class Room:
     trust: Trust | None = None  # None: as if the trust file named no witnesses
     witnesses: tuple[Witness, ...] = ()
     cosigning: Cosigning = field(default_factory=Cosigning)
+    group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
 

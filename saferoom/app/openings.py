@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from saferoom.adapters.database import tables as t
-from saferoom.adapters.database.engine import reading, writing
+from saferoom.adapters.database.engine import reading
 from saferoom.app.context import Caller, Room
-from saferoom.app.entries import Draft, write_entry
+from saferoom.app.entries import Draft
 from saferoom.app.shredding import load_keys, open_openings
+from saferoom.app.together import write_together
 from saferoom.canonical import Json, parse_object
 from saferoom.core.enrolment import Role
 from saferoom.crypto.signing import Statement
@@ -47,8 +48,7 @@ def export(room: Room, caller: Caller, first: int, size: int | None) -> dict[str
         raise BadInput("FIELD_INVALID", "first, size")
     last = min(first + PAGE, until)
     personal: dict[str, Json] = {"auditor": caller.holder, "entries": [first, last]}
-    with writing(room.database) as connection:
-        write_entry(connection, room, Draft("openings_exported", caller.holder, personal))
+    write_together(room, Draft("openings_exported", caller.holder, personal))
     with reading(room.database) as connection:
         lines = _lines(connection, room, first, last)
     return {"origin": room.origin, "size": until, "next": last, "lines": [*lines]}

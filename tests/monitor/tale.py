@@ -148,6 +148,7 @@ class Told:
     folder: Path
     entries: list[Entry]
     trust: Trust
+    bytes_of_leaves: list[bytes] = field(default_factory=list)
 
     def visit(self, **changes: object) -> list[str]:
         """Return the codes that a monitor raises."""
