@@ -116,6 +116,7 @@ def override(
         str | None, typer.Option(help="Makes a new statement; stands in every receipt.")
     ] = None,
     hours: Annotated[int, typer.Option(min=1, max=72, help="How long.")] = 24,
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let releases go on without witnesses: one operator gives a reason, the other hands it in."""
@@ -131,6 +132,6 @@ def override(
     if keys.signing.public.id in statement.signers():
         raise BadInput("FIELD_INVALID", "another operator signs as the second")
     signed = countersign(statement, keys)
-    with RoomClient(keys.url, keys) as client:
+    with RoomClient(url or keys.url, keys) as client:
         digest = client.override_witnesses(signed)
     tell({"digest": digest}, f"Releases go on until {signed.body['valid_until']}.", as_json=as_json)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from saferoom.adapters import log_files
 from saferoom.adapters.log_files import LogFiles
 from saferoom.core.log_events import build_entry
 from saferoom.errors import SaferoomError, Unavailable
@@ -110,13 +109,13 @@ def crashes(folder: Path, appends: int, crashes: int, monkeypatch: pytest.Monkey
                     raise Crash
                 sync(descriptor)
 
-            monkeypatch.setattr(log_files.os, "fsync", stop)
+            monkeypatch.setattr(os, "fsync", stop)
         try:
             files.extend(done, leaves[done : done + size])
         except (Crash, Unavailable):
             pass
         finally:
-            monkeypatch.setattr(log_files.os, "fsync", sync)
+            monkeypatch.setattr(os, "fsync", sync)
         if crash:
             alarms += len(told.visit(openings=None))
     assert root(leaves) == LogFiles(folder / "log", ORIGIN, [LOG_KEY])._now().frontier.root()
