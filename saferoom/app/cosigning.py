@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
 
-from saferoom.tlog.checkpoint import Note, SignatureLine
+from saferoom.tlog.checkpoint import Note, SignatureLine, SignedCheckpoint
 
 FRESH_AGAIN = timedelta(seconds=60)  # asked every minute, also when nothing was appended
 PATIENCE = timedelta(seconds=5)  # how long a target waits for its quorum
@@ -40,6 +40,7 @@ class Cosigning:
     reached: bool = False
     lines: dict[str, SignatureLine] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
+    checked: tuple[str, SignedCheckpoint] | None = None  # the published note, as it was checked
 
     def aim(self, newest: Note, now: datetime) -> Note:
         """Return the target, after moving it where it may move."""

@@ -61,15 +61,18 @@ def warn(room: Room) -> int:
 
 
 def newest_quorum(room: Room) -> Seen | None:
-    """Return who cosigned the published note, and when; checked anew each time."""
+    """Return who cosigned the published note, and when; its signatures are checked once."""
     text = room.log.cosigned()
     if room.trust is None or text is None:
         return None
-    try:
-        signed = room.trust.check_signatures(read_note(text), only_known=True)
-    except (BadInput, Tampered):  # a file that somebody changed is as good as none
-        return None
-    return room.trust.seen(signed, room.clock())
+    known = room.cosigning.checked
+    if known is None or known[0] != text:
+        try:
+            known = (text, room.trust.check_signatures(read_note(text), only_known=True))
+        except (BadInput, Tampered):  # a file that somebody changed is as good as none
+            return None
+        room.cosigning.checked = known
+    return room.trust.seen(known[1], room.clock())
 
 
 def check_witnessed(connection: Connection, room: Room) -> Digest | None:
