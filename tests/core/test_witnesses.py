@@ -15,7 +15,13 @@ from saferoom.core.trust import Trust
 from saferoom.core.witnesses import Witnesses, WitnessKey
 from saferoom.crypto.signing import SigningKey, Statement, sign_statement
 from saferoom.errors import BadInput, Refusal, Tampered
-from saferoom.tlog.checkpoint import Note, check_note, cosign_checkpoint, read_note
+from saferoom.tlog.checkpoint import (
+    Note,
+    check_note,
+    cosign_checkpoint,
+    read_note,
+    sign_checkpoint,
+)
 from tests import factories as f
 from tests.tlog.small_log import LOG_KEY, NOW, ORIGIN, SmallLog, counting, release, trust
 
@@ -269,3 +275,10 @@ def test_the_log_is_still_the_one_that_signs() -> None:
     alone = Note(head.checkpoint, head.signatures[1:])
     with pytest.raises(Tampered):
         check_note(alone, [one.note_key for one in TWO_OF_THREE.keys], only_known=False)
+
+
+def test_this_log_writes_no_extension_lines() -> None:
+    head = replace(read_note(LOG.note()).checkpoint, extensions=("unauditable",))
+    with pytest.raises(Tampered) as caught:
+        trust().check_signatures(read_note(sign_checkpoint(head, LOG_KEY)), only_known=True)
+    assert caught.value.code == "CHECKPOINT_UNTRUSTED"
