@@ -15,7 +15,7 @@ _keep = WitnessHome.keep
 
 def keep_later(self: WitnessHome, note: Note) -> None:
     def later() -> None:
-        time.sleep(0.05)
+        time.sleep(30)  # longer than any machine is slow
         _keep(self, note)
 
     threading.Thread(target=later, daemon=True).start()
