@@ -20,6 +20,8 @@ def attack(folder: Path, program: tuple[str, ...], kills: int, seed: int) -> lis
     running, history, double = start(folder, port, program), list[bytes](), list[int]()
     try:
         for number in range(kills):
+            if history and running.post(request(history, len(history)))[0] != 200:
+                history = []  # a twin that has forgotten it
             more = choice.randint(1, 5)
             one, other = ([*history, *[b"%d %d" % (number, n)] * more] for n in (1, 2))
             at_once = choice.random() < 0.5  # at the answer, or at a random moment before it
