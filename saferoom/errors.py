@@ -510,6 +510,22 @@ CODES: dict[str, Code] = {
         "The port is taken.",
         "Choose another with --port, or stop the program that holds it.",
     ),
+    "WITNESSES_SILENT": Code(
+        Unavailable,
+        "No quorum of witnesses has seen the log for a day, so nothing is released.",
+        "The operator should get the witnesses back, or two operators sign a time-boxed override"
+        " (`saferoom witness override`); then try again with the same idempotency key.",
+    ),
+    "WITNESSES_LATE": Code(
+        Unavailable,
+        "No quorum of witnesses has seen the log for half a day.",
+        "After a whole day nothing is released: the operator should get the witnesses back.",
+    ),
+    "WITNESS_UNAVAILABLE": Code(
+        Unavailable,
+        "A witness does not answer, or does not cosign this log's checkpoint.",
+        "The operator should see whether it runs and knows this log's key.",
+    ),
     "NOT_SEQUENCED": Code(
         NotYet,
         "The release is recorded; its receipt follows with the next checkpoint.",
@@ -555,6 +571,12 @@ CODES: dict[str, Code] = {
         Tampered,
         "The checkpoint is not signed by a key of the trust file.",
         "Get the trust file by another way than the checkpoint, and compare fingerprints.",
+    ),
+    "CHECKPOINT_UNWITNESSED": Code(
+        Tampered,
+        "Too few of the trust file's witnesses cosigned the checkpoint.",
+        "Ask for the receipt again once they have; if it stays so, others may be shown another"
+        " log: compare checkpoints.",
     ),
     "PROOF_INVALID": Code(
         Tampered,

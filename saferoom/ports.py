@@ -139,6 +139,22 @@ class Notifier(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Another organisation's program that cosigns what only grew (C2SP tlog-witness).
+
+    Assumed honest: a quorum of them together. It learns sizes and roots, and nothing else.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name it as its key in the trust file is named."""
+        ...
+
+    def add_checkpoint(self, note: str, old_size: int, proof: Sequence[bytes]) -> str | int:
+        """Return its signature lines, or the size that it saw last; else Unavailable."""
+        ...
+
+
 class Sink(Protocol):
     """A mandatory place that must hold an entry before its answer is shown."""
 

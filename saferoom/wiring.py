@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -22,13 +23,15 @@ from saferoom.adapters.following_log import FollowingLog
 from saferoom.adapters.notifiers import open_notifier
 from saferoom.adapters.sinks import FileSink
 from saferoom.adapters.vault_client import VaultClient
-from saferoom.app import people
+from saferoom.adapters.witness_client import WitnessClient, read_addresses
+from saferoom.app import log, people, witnessing
 from saferoom.app.context import Room
 from saferoom.core.enrolment import check_genesis
 from saferoom.core.moment import write_instant
 from saferoom.core.trust import LogKey, Trust, VaultKeys
+from saferoom.core.witnesses import NO_WITNESSES, Witnesses
 from saferoom.crypto.signing import SigningKey, Statement, hex_bytes
-from saferoom.errors import BadInput, Conflict, NotFound
+from saferoom.errors import BadInput, Conflict, NotFound, Unavailable
 from saferoom.ports import Notifier
 from saferoom.settings import Settings, read_settings
 
@@ -44,6 +47,8 @@ def found(
     settings: Settings,
     genesis: Sequence[Statement],
     vault: VaultKeys,
+    *,
+    witnesses: Witnesses = NO_WITNESSES,
     clock: Callable[[], datetime] = utc_now,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> None:
@@ -65,11 +70,30 @@ def found(
         log_keys=(_trusted(log_key, clock()),),
         operators=tuple(genesis),
         vaults=(vault,),
+        witnesses=witnesses,
     )
     _write_synced(home / "trust.json", trust.to_bytes(), 0o644)
     with _open(settings, clock, random_bytes, random_bytes(16).hex()) as room:
         people.genesis(room, genesis, trust.fingerprint)
     _write_synced(home / "version", f"{VERSION}\n".encode(), 0o644)
+
+
+def witness_genesis(settings: Settings, seconds: float) -> bool:
+    """Give the first entry its place, and wait for a quorum to cosign it; False: it did not."""
+    with open_room(settings, "serve") as room:  # its lease is the server's, who comes next
+        if room.trust is None or not room.trust.witnesses.quorum:
+            return True
+        log.deliver(room)
+        log.sequence(room)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for witness in room.witnesses:
+                with suppress(Unavailable):
+                    witnessing.ask(room, witness)
+            if witnessing.newest_quorum(room) is not None:
+                return True
+            time.sleep(0.2)
+        return False
 
 
 @contextmanager
@@ -112,6 +136,7 @@ def _open(
     log_key = SigningKey(_read_key(home / "keys" / "log.key"))
     vault = VaultClient(_socket(settings), settings.vault_timeout_seconds)
     sink = FileSink(home / "sink" / "entries.log")
+    witnesses = witness_clients(home, trust)
     database = _database(settings)
     try:
         migrate(database)
@@ -128,6 +153,8 @@ def _open(
             origin=trust.origin,
             log=FollowingLog(home / "log", trust.origin, [log_key]),
             owner=owner,
+            trust=trust,
+            witnesses=witnesses,
             founders=check_genesis(trust.operators),
             notifier=_notifier(settings),
             token_life=timedelta(hours=settings.token_hours),
@@ -136,6 +163,15 @@ def _open(
         database.dispose()
         vault.close()
         sink.close()
+        for witness in witnesses:
+            witness.close()
+
+
+def witness_clients(home: Path, trust: Trust) -> tuple[WitnessClient, ...]:
+    """Connect to the trust file's witnesses, where the home says that they answer."""
+    addresses = read_addresses(home)
+    named = dict.fromkeys(key.name for key in trust.witnesses.keys)
+    return tuple(WitnessClient(name, addresses[name]) for name in named if name in addresses)
 
 
 def _notifier(settings: Settings) -> Notifier | None:

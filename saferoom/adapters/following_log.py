@@ -46,6 +46,19 @@ class FollowingLog:
         """Prove a leaf to the root of a published size; tiles never change, so no lock."""
         return self._log.inclusion(index, size)
 
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Prove that the log of one published size grew into that of another; no lock either."""
+        return self._log.consistency(old, new)
+
+    def cosigned(self) -> str | None:
+        """Return the newest note that a quorum of witnesses cosigned."""
+        return self._log.cosigned()
+
+    def keep_cosigned(self, note: str) -> None:
+        """Publish such a note."""
+        with self._lock:
+            self._log.keep_cosigned(note)
+
     def _current(self) -> LogFiles:
         seen = self._look()
         if seen != self._seen:

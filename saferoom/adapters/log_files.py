@@ -99,6 +99,21 @@ class LogFiles:
         """Prove that the log of one published size grew into that of another."""
         return tuple(consistency_proof(TileReader(self.fetch, new), old, new))
 
+    def cosigned(self) -> str | None:
+        """Return the newest note that a quorum of witnesses cosigned; None before there is one."""
+        data = self.fetch("cosigned")
+        try:
+            return None if data is None else data.decode()
+        except UnicodeDecodeError as error:
+            raise Tampered("CONTENT_CHANGED", "the log's cosigned checkpoint") from error
+
+    def keep_cosigned(self, note: str) -> None:
+        """Publish a cosigned note; were it lost, the witnesses would be asked again."""
+        try:
+            self._write({"cosigned": note.encode()}, ".cosigned")
+        except OSError as error:
+            raise Unavailable("SINK_UNAVAILABLE", "the log's folder") from error
+
     def entries(self, first: int) -> Iterable[bytes]:
         """Yield the published leaves from an index on."""
         size = self.size
@@ -146,10 +161,10 @@ class LogFiles:
             if leaf != published:
                 raise Tampered("CONTENT_CHANGED", "another entry stands at this index")
 
-    def _write(self, files: Mapping[str, bytes]) -> None:
+    def _write(self, files: Mapping[str, bytes], staging: str = ".new") -> None:
         """Put all files in place or, as far as a reader can tell, none half."""
         touched: set[Path] = set()
-        beside = self._folder / ".new"
+        beside = self._folder / staging
         _make_folder(beside, touched)
         staged = [(beside / str(number), name) for number, name in enumerate(files)]
         for stage, name in staged:

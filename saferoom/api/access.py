@@ -64,6 +64,7 @@ TABLE: tuple[Row, ...] = (
          "403 200 200 200 200 200 200 200 200 200 200"),
     _row("GET /v1/me", "ask who one is", _KNOWN),
     _row("GET /v1/catalogue", "read the approved features", _KNOWN),
+    _row("GET /v1/mock", "read the declarations of mock data", _KNOWN),
     _row("GET /v1/notices", "read the notices of bank A",
          "401 seen seen seen unseen unseen unseen unseen unseen unseen unseen"),
     _row("POST /v1/contacts", "say where bank A's notices go",
@@ -102,5 +103,13 @@ TABLE: tuple[Row, ...] = (
     _row("POST /v1/sources/{party}/ingest", "have the source's files read",
          "401 403 403 403 403 403 403 403 403 200 403"),
     _row("POST /v1/snapshots", "have a snapshot computed", _OPERATORS),
+    _row("POST /v1/profiles", "have figures of many told",
+         "401 403 403 403 403 200 403 403 403 200 200"),
+    _row("GET /v1/quality", "read which tables are closed", _KNOWN),
+    _row("POST /v1/erasures", "have an enterprise erased, beside an operator", _OPERATORS),
+    _row("POST /v1/rotations", "have the vault's keys changed, beside an operator", _OPERATORS),
+    _row("POST /v1/overrides", "let releases go on without witnesses", _OPERATORS),
+    _row("POST /v1/audit/openings", "export openings for an audit",
+         "401 403 403 403 403 403 200 403 403 403 403"),
 )
 # fmt: on

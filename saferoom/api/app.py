@@ -20,6 +20,7 @@ from saferoom.api.failures import add_handlers
 from saferoom.api.metrics import Metrics
 from saferoom.api.models import Failure
 from saferoom.api.routes import (
+    audit,
     grants,
     notices,
     people,
@@ -56,7 +57,7 @@ def create(room: Room, log_folder: Path, quotas: Quotas | None = None) -> FastAP
     app.state.throttle = Throttle()
     app.state.health_threads = CapacityLimiter(HEALTH_THREADS)
     app.state.quotas = quotas or Quotas()
-    for module in (public, people, notices, versions, grants, scores, sources, quality):
+    for module in (public, people, notices, versions, grants, scores, sources, quality, audit):
         app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(Edge, metrics=app.state.metrics, check_token=partial(tokens.who, room))

@@ -111,6 +111,13 @@ class One(_In):
     statement: StatementIn
 
 
+class OpeningsIn(_In):
+    """From which entry on, and below which size of the log; unset: the published one."""
+
+    first: int = Field(ge=0)
+    size: int | None = Field(default=None, ge=0)
+
+
 class TokenIn(One):
     """A token request, signed by the enrolled key."""
 
@@ -219,6 +226,15 @@ class Me(_Out):
     holder: str = Field(examples=["li.na"])
     party: str = Field(examples=["bank-a"])
     role: str = Field(examples=["modeller"])
+
+
+class OpeningsOut(_Out):
+    """A page of an auditor's export; the reference of formats says what a line holds."""
+
+    origin: str
+    size: int
+    next: int
+    lines: list[dict[str, JsonValue]]
 
 
 class DigestOut(_Out):

@@ -15,11 +15,14 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from saferoom.app.cosigning import Cosigning
 from saferoom.app.proofs import Proofs
+from saferoom.app.together import Group
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
+from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
-from saferoom.ports import Clock, Notifier, Policy, RandomBytes, Sink, Steward, Vault
+from saferoom.ports import Clock, Notifier, Policy, RandomBytes, Sink, Steward, Vault, Witness
 
 LoadPolicy = Callable[[Mapping[str, Json]], Policy]
 
@@ -44,6 +47,18 @@ class LogFiles(Protocol):
         """Prove a leaf to the root of a published size."""
         ...
 
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Prove that the log of one published size grew into that of another."""
+        ...
+
+    def cosigned(self) -> str | None:
+        """Return the newest note that a quorum of witnesses cosigned."""
+        ...
+
+    def keep_cosigned(self, note: str) -> None:
+        """Publish such a note."""
+        ...
+
 
 @dataclass(frozen=True)
 class Room:
@@ -64,6 +79,10 @@ class Room:
     founders: tuple[Enrolment, ...]  # of the trust file: whose word the others' rests on
     notifier: Notifier | None = None  # None: whoever wants to know asks
     token_life: timedelta = timedelta(hours=12)
+    trust: Trust | None = None  # None: as if the trust file named no witnesses
+    witnesses: tuple[Witness, ...] = ()
+    cosigning: Cosigning = field(default_factory=Cosigning)
+    group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
 

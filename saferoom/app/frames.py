@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from saferoom.adapters.database import tables as t
-from saferoom.app import loading, locking, suspensions
+from saferoom.app import loading, locking, suspensions, witnessing
 from saferoom.app.context import Room
 from saferoom.app.replaying import Papers, check_approved, check_votes, load_papers
 from saferoom.app.templates import FindTemplate, approved_template
@@ -77,6 +77,7 @@ class Frame:
     snapshot: Digest
     find_template: FindTemplate
     now: datetime
+    override: Digest | None  # of silent witnesses, where one is needed and in force
 
     def facts(self, charge_mbit: int) -> dict[str, Json]:
         """State the request for the policy set."""
@@ -146,6 +147,7 @@ def load_frame(
         snapshot=standing["snapshot"],
         find_template=partial(approved_template, room),
         now=room.clock(),
+        override=witnessing.check_witnessed(connection, room),
     )
     _check_shared(frame)
     return frame

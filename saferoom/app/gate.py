@@ -260,6 +260,7 @@ def _release_draft(frame: Frame, decided: Decided) -> Draft:
             "purpose": str(request.purpose),
             "loan_reference": request.loan_reference,
             "approvers": [*frame.approvers],
+            "override": frame.override,
         },
         artefacts={
             "version": frame.manifest.digest,

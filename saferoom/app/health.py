@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading
-from saferoom.app import loading, teaching
+from saferoom.app import loading, teaching, witnessing
 from saferoom.app.context import Room
 from saferoom.canonical import Json
 from saferoom.core.mock import MockSet
@@ -58,6 +58,8 @@ def parts(room: Room) -> dict[str, str]:
         "cage": _state(lambda: _ask_cage(room)),
         "lessons": _state(lambda: _ask_lessons(room)),
     }
+    if room.trust is not None and room.trust.witnesses.quorum:
+        found["witnesses"] = _state(lambda: _ask_witnesses(room))
     return found | {f"sink {sink.name}": _state(lambda s=sink: s.append([])) for sink in room.sinks}  # type: ignore[misc]  # a default binds the sink
 
 
@@ -83,6 +85,11 @@ def _ask_vault(room: Room) -> None:
 def _ask_cage(room: Room) -> None:
     if room.vault.describe().get("cage") != READY:
         raise Unavailable("CAGE_UNAVAILABLE")
+
+
+def _ask_witnesses(room: Room) -> None:
+    with reading(room.database) as connection:
+        witnessing.check_witnessed(connection, room)
 
 
 def _ask_lessons(room: Room) -> None:

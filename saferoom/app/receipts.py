@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading
+from saferoom.app import witnessing
 from saferoom.app.context import Caller, Room
 from saferoom.app.deliveries import DELIVERED
 from saferoom.app.shredding import load_keys, open_openings
@@ -23,7 +24,6 @@ from saferoom.app.withholding import withheld_from_bank
 from saferoom.core.enrolment import Role
 from saferoom.core.receipt import RecordPart, build_receipt, record_part
 from saferoom.errors import NotFound, NotYet
-from saferoom.tlog.checkpoint import read_note
 from saferoom.tlog.commitments import Opening
 
 _SEES_ALL = frozenset({Role.OPERATOR, Role.AUDITOR})
@@ -33,14 +33,14 @@ MOST_LISTED = 10_000
 
 def get(room: Room, caller: Caller, release_id: str) -> bytes:
     """Build one receipt's canonical bytes; NOT_SEQUENCED (425) until the log has it."""
-    note = room.log.checkpoint()
-    size = read_note(note).checkpoint.size
     with reading(room.database) as connection:
         release = _find(connection, caller, release_id)
         entry = connection.execute(sa.select(t.entry).where(t.entry.c.id == release.entry)).one()
+        openings = _openings(connection, room, release)
+        override = witnessing.named_override(connection, openings.get(_LEAF, {}))
+        note, size = witnessing.note_over(room, entry.leaf_index, overridden=override is not None)
         if entry.leaf_index is None or entry.leaf_index >= size:
             raise NotYet("NOT_SEQUENCED")
-        openings = _openings(connection, room, release)
         record = _record(connection, release, openings.get(release.position, {}))
         shown = "answer" in record.openings and _shown(connection, room, caller, release)
     return build_receipt(
@@ -51,6 +51,7 @@ def get(room: Room, caller: Caller, release_id: str) -> bytes:
         openings=openings.get(_LEAF, {}),
         record=record,
         answer=(release.answer or None) if shown else None,  # empty: erased
+        override=override,
     )
 
 

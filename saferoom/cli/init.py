@@ -1,5 +1,7 @@
 """How does an empty folder become a room with two founding operators?
 
+Witnesses are other organisations' programs: hand them `trust.json` as soon as it is there
+(`saferoom witness watch`), and they cosign the log's first entry while `init` waits.
 Each founder signs both enrolments: from the first entry on nobody acts alone. Their key
 folders are written to HOME/people; move them to the founders' own machines afterwards.
 """
@@ -18,6 +20,7 @@ import typer
 from saferoom.canonical import Json, canonical_bytes, parse_object
 from saferoom.cli.options import DEFAULT_HOME, AsJson, Home
 from saferoom.cli.say import tell
+from saferoom.cli.witness import read_witnesses
 from saferoom.client import keyfolder
 from saferoom.client.keyfolder import KeyFolder
 from saferoom.client.statements import Author, countersign
@@ -42,31 +45,47 @@ def init(
     origin: Annotated[
         str | None, typer.Option(help="Name of the log in every checkpoint; never changes.")
     ] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(help="A witness.json of another organisation; several times."),
+    ] = None,
+    quorum: Annotated[
+        int | None, typer.Option(help="How many witnesses must have seen; unset: most of them.")
+    ] = None,
+    witness_seconds: Annotated[
+        int, typer.Option(min=0, help="How long to wait for them to cosign the first entry.")
+    ] = 60,
     as_json: AsJson = False,
 ) -> None:
     """Make a new room: home, keys, log, vault, and two founders."""
     from saferoom import wiring  # noqa: PLC0415  # the room's packages, only when asked
+    from saferoom.adapters.witness_client import write_addresses  # noqa: PLC0415  # as above
     from saferoom.settings import read_settings  # noqa: PLC0415  # as above
 
     names = list(dict.fromkeys(operator or ["operator-1", "operator-2"]))
     if len(names) != FOUNDERS:
         raise BadInput("FIELD_INVALID", "two different operators found a room")
     settings = read_settings(home=home, origin=origin)
+    witnesses, addresses = read_witnesses(witness or [], quorum)
     _check_empty(home)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     founders = [_create(home, name, party, url) for name in names]
     genesis = _genesis(founders)
-    wiring.found(settings, genesis, _initialise_vault(home, genesis))
+    write_addresses(home, addresses)
+    wiring.found(settings, genesis, _initialise_vault(home, genesis), witnesses=witnesses)
+    witnessed = wiring.witness_genesis(settings, witness_seconds)
     trust = read_trust(home / "trust.json")
     founders = [keep_trust(founder, trust) for founder in founders]
     people = [str(founder.folder) for founder in founders]
-    told = {"home": str(home), "origin": settings.origin, "people": people}
+    told: dict[str, object] = {"home": str(home), "origin": settings.origin, "people": people}
     text = (
         f"A room stands in {home}; its founders' keys are in {home / 'people'}.\n"
         f"Give everybody {home / 'trust.json'} by another way than the room's address, and read\n"
         f"its fingerprint out to them: {trust.fingerprint}\n"
     )
-    told = {**told, "trust": trust.fingerprint}
+    if not witnessed:
+        text += "Too few witnesses cosigned the first entry: nothing is released until they do.\n"
+    told = {**told, "trust": trust.fingerprint, "witnessed": witnessed}
     tell(told, f"{text}Now `saferoom serve --home {home}`.", as_json=as_json)
 
 

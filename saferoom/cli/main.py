@@ -15,6 +15,7 @@ import typer
 
 from saferoom import __version__
 from saferoom.cli import (
+    audit,
     demo,
     doctor,
     grant,
@@ -30,6 +31,7 @@ from saferoom.cli import (
     vault,
     verify,
     version,
+    witness,
     worker,
 )
 from saferoom.cli.say import tell_error
@@ -76,6 +78,8 @@ app.add_typer(grant.app, name="grant")
 app.command("notices")(notices.notices)
 app.command("contact")(notices.contact)
 app.command("verify")(verify.verify)
+app.add_typer(audit.app, name="audit")
+app.add_typer(witness.app, name="witness")
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 

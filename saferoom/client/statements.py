@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from saferoom.canonical import Digest, Json, digest_bytes
@@ -35,6 +35,7 @@ from saferoom.core.orders import (
     RotateOrder,
     SnapshotOrder,
 )
+from saferoom.core.override import Override
 from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
@@ -55,6 +56,7 @@ Signable = (
     | IngestOrder
     | KeyBackupOrder
     | Manifest
+    | Override
     | ProfileOrder
     | Revocation
     | RotateOrder
@@ -351,6 +353,19 @@ class Author:
                 enterprise=enterprise,
                 evidence=evidence,
                 asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def override(self, origin: str, reason: str, lasts: timedelta) -> Statement:
+        """Let releases of one log go on without witnesses; the other operator countersigns."""
+        now = self.clock()
+        return self._sign(
+            Override(
+                origin=origin,
+                reason=reason,
+                valid_from=write_instant(now),
+                valid_until=write_instant(now + lasts),
                 nonce=self._nonce(),
             )
         )

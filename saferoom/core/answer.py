@@ -12,13 +12,15 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from saferoom.canonical import Digest
 from saferoom.core.record import Record, check_field
-from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import BadInput, Refusal, Tampered
+
+if TYPE_CHECKING:  # how a trust file is read is not this module's affair
+    from saferoom.core.trust import Trust
 
 AAD = b"saferoom/answer/1"
 SIZE = 1024  # a grade's 16 letters take at most 64 bytes; with all else an answer has under 700

@@ -62,13 +62,15 @@ KINDS: dict[str, EventKind] = {
     "grant_revoked": EventKind((), ("enterprise", "grant", "statement")),
     "release": EventKind(
         ("version", "views", "snapshot", "policy_set"),
-        ("bank", "request", "caller", "purpose", "loan_reference", "approvers"),
+        ("bank", "request", "caller", "purpose", "loan_reference", "approvers", "override"),
         ("enterprise", "grant", "budget", "charge_mbit", "answer", "source"),
     ),
     "refusal": EventKind((), ("bank", "request"), ("enterprise", "code")),
     "erased": EventKind((), ("enterprise", "statement", "certificate")),
     "keys_rotated": EventKind((), ("statement", "voters")),
     "token_issued": EventKind((), ("holder",)),
+    "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
+    "openings_exported": EventKind((), ("auditor", "entries")),
 }
 
 

@@ -11,14 +11,16 @@ from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from saferoom.core.moment import read_instant
 from saferoom.core.record import Record
-from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import Refusal, Tampered
 from saferoom.tlog.checkpoint import check_name
+
+if TYPE_CHECKING:  # how a trust file is read is not this module's affair
+    from saferoom.core.trust import Trust
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ by the checkpoint's signature, by the leaf or record that the proofs lead from, 
 commitment in one of them; `answer` hangs on the opened commitment of its digest. So there is
 no byte that could change unseen, and whatever does not hold is Tampered, never a mere typo.
 
-Proven: the log's key signed a tree that holds this entry, with these values. Not proven: that
-the values are true, or that another tree was not shown to others: keep checkpoints, compare.
+Proven: the log's key signed a tree that holds this entry, with these values, and as many
+witnesses as the trust file asks for saw that tree and no other. Not proven: that the values
+are true; without witnesses, that another tree was not shown to others: compare checkpoints.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from saferoom.canonical import Json, canonical_bytes, parse_object
 from saferoom.core.log_events import Leaf, read_leaf, read_record
-from saferoom.crypto.signing import KeyId, hex_bytes
-from saferoom.errors import BadInput, Tampered
+from saferoom.crypto.signing import KeyId, Statement, hex_bytes
+from saferoom.errors import BadInput, Refusal, Tampered
 from saferoom.tlog import merkle
 from saferoom.tlog.checkpoint import Checkpoint, Note, SignedCheckpoint, read_note
 from saferoom.tlog.commitments import NONCE_BYTES, Opening, check_opening
@@ -32,7 +33,7 @@ KIND = "saferoom/receipt/1"
 LARGEST_RECEIPT = 4 * 2**20
 _FIELDS = {
     "kind", "checkpoint", "leaf", "leaf_index", "leaf_proof", "record", "record_index",
-    "record_proof", "openings", "shredded", "answer",
+    "record_proof", "openings", "shredded", "answer", "override",
 }  # fmt: skip
 _PARTS = {"leaf", "record"}
 
@@ -64,6 +65,7 @@ def build_receipt(
     openings: Mapping[str, Opening],
     record: RecordPart | None = None,
     answer: bytes | None = None,
+    override: Statement | None = None,
 ) -> bytes:
     """Write a receipt; committed fields without an opening are listed as shredded."""
     leaf_body = parse_object(leaf)
@@ -85,6 +87,7 @@ def build_receipt(
                 "record": _closed(record_body or {"commitments": {}}, record_openings),
             },
             "answer": None if answer is None else answer.hex(),
+            "override": None if override is None else override.to_json(),
         }
     )
 
@@ -124,8 +127,11 @@ def check_receipt(
     if checkpoint is not None:
         kept = trust.check_signatures(read_note(checkpoint), only_known=False)
     keys = _check_vouched(trust, own, kept, receipt)
+    overridden = _check_override(trust, receipt)
     links = [
         f"checkpoint of {trust.origin}, size {kept.checkpoint.size}: signed by a trusted log key",
+        *_check_witnessed(trust, own, kept, receipt, overridden=bool(overridden)),
+        *overridden,
         *_check_one_log(own.checkpoint, kept.checkpoint, consistency),
         _check_leaf(receipt, own.checkpoint),
         *_check_record(receipt),
@@ -175,6 +181,7 @@ class _Receipt:
     record_proof: tuple[bytes, ...]
     record_part: _Part
     answer: bytes | None
+    override: Statement | None
 
     @property
     def opened(self) -> dict[str, Opening]:
@@ -212,6 +219,7 @@ def _read_fields(data: bytes) -> _Receipt:
         record_proof=_read_proof(body["record_proof"]),
         record_part=_read_part(commitments, openings["record"], shredded["record"]),
         answer=None if body["answer"] is None else _read_hex(body["answer"]),
+        override=None if body["override"] is None else Statement.from_json(body["override"]),
     )
 
 
@@ -224,6 +232,48 @@ def _check_vouched(
         trust.check_vouched(own, hour)
     covers = kept.checkpoint.size > receipt.leaf_index
     return trust.check_vouched(kept, hour if covers else None)
+
+
+def _check_witnessed(
+    trust: Trust,
+    own: SignedCheckpoint,
+    kept: SignedCheckpoint,
+    receipt: _Receipt,
+    *,
+    overridden: bool,
+) -> tuple[str, ...]:
+    """Ask for a quorum behind a checkpoint that covers the leaf, or for an override."""
+    wanted = trust.witnesses
+    if not wanted.quorum:
+        return ()
+    covering = [one for one in (own, kept) if one.checkpoint.size > receipt.leaf_index]
+    quorums = [seen for one in covering if (seen := trust.seen(one)) is not None]
+    asked = f"{wanted.quorum} of {wanted.organisations} witnesses"
+    if quorums:
+        by = ", ".join(f"{who} at {at:%Y-%m-%dT%H:%M:%SZ}" for who, at in quorums[0].by)
+        return (f"cosigned by {len(quorums[0].by)} organisations, {asked} needed: {by}",)
+    if not overridden:
+        raise Tampered("CHECKPOINT_UNWITNESSED", f"{asked} are needed")
+    return (f"NOT witnessed: {asked} were needed; others may have been shown another log",)
+
+
+def _check_override(trust: Trust, receipt: _Receipt) -> tuple[str, ...]:
+    """Hold the override that is named in the leaf and the one in the receipt together."""
+    named, statement = receipt.opened.get("override"), receipt.override
+    if named is None or named.value is None:
+        if statement is not None:
+            raise Tampered("RECEIPT_INVALID", "the entry names no override")
+        return ()
+    if statement is None or statement.digest != named.value:
+        raise Tampered("RECEIPT_INVALID", "the override that the entry names is missing")
+    try:
+        override = trust.check_override(statement)
+    except (BadInput, Refusal) as error:
+        raise Tampered("RECEIPT_INVALID", "the override is not signed as it must be") from error
+    if not override.touches(receipt.leaf.hour):
+        raise Tampered("RECEIPT_INVALID", "the override did not hold then")
+    until = override.valid_until
+    return (f"released under an override of two operators until {until}: {override.reason}",)
 
 
 def _check_one_log(

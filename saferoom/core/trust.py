@@ -10,7 +10,8 @@ key that had been retired before a leaf's hour cannot vouch for that leaf. A com
 vouches for nothing, even long ago: its thief could have signed any past. Receipts under it are
 saved by a later checkpoint of a sound key and a consistency proof.
 
-Not promised: when a checkpoint was signed. Only witnesses can say that.
+Not promised: when a checkpoint was signed. Only witnesses can say that; the file names theirs,
+and how many different organisations make a quorum (`witnesses.py`).
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from datetime import datetime
 
 from saferoom.canonical import Digest, Json, canonical_bytes, digest_bytes, parse_object
 from saferoom.core.moment import read_instant
+from saferoom.core.override import Override, check_override
 from saferoom.core.record import Record, check_field
+from saferoom.core.witnesses import NO_WITNESSES, Seen, Witnesses, WitnessKey
 from saferoom.crypto.signing import KeyId, Statement, VerifyKey, hex_bytes, sealing_key_bytes
 from saferoom.errors import BadInput, Tampered
 from saferoom.tlog.checkpoint import Note, NoteKey, SignedCheckpoint, check_name, check_note
 
 KIND = "saferoom/trust/1"
 ALGORITHMS = ("ed25519",)
-_FIELDS = {"kind", "origin", "log_keys", "operators", "vaults", "witnesses"}
+_FIELDS = {"kind", "origin", "log_keys", "operators", "vaults", "witnesses", "quorum"}
 _MOST = 64  # of each kind of key
 
 
@@ -99,14 +102,17 @@ class Trust:
     log_keys: tuple[LogKey, ...]
     operators: tuple[Statement, ...] = ()
     vaults: tuple[VaultKeys, ...] = ()
+    witnesses: Witnesses = NO_WITNESSES
 
     def __post_init__(self) -> None:
-        """Check ranges; a key stands once."""
+        """Check ranges; a key stands once, and no log is its own witness."""
         check_name(self.origin)
         check_field(0 < len(self.log_keys) <= _MOST, "log_keys")
         check_field(len({key.key for key in self.log_keys}) == len(self.log_keys), "log_keys")
         names = {vault.answer_key for vault in self.vaults}
         check_field(len(names) == len(self.vaults) <= _MOST, "vaults")
+        own = {key.key for key in self.log_keys}
+        check_field(own.isdisjoint(key.key for key in self.witnesses.keys), "witnesses")
 
     @property
     def fingerprint(self) -> Digest:
@@ -118,6 +124,7 @@ class Trust:
         log_keys: list[Json] = [key.to_body() for key in self.log_keys]
         operators: list[Json] = [statement.to_json() for statement in self.operators]
         vaults: list[Json] = [vault.to_body() for vault in self.vaults]
+        witnesses: list[Json] = [key.to_body() for key in self.witnesses.keys]
         return canonical_bytes(
             {
                 "kind": KIND,
@@ -125,16 +132,16 @@ class Trust:
                 "log_keys": log_keys,
                 "operators": operators,
                 "vaults": vaults,
-                "witnesses": [],
+                "witnesses": witnesses,
+                "quorum": self.witnesses.quorum,
             }
         )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Trust:
-        """Read strictly. Witnesses cannot be checked yet, so a file that names some is refused."""
+        """Read strictly."""
         body = parse_object(data)
         check_field(set(body) == _FIELDS and body["kind"] == KIND, "trust file")
-        check_field(body["witnesses"] == [], "witnesses")
         origin, log_keys, operators = body["origin"], body["log_keys"], body["operators"]
         if not isinstance(origin, str) or not isinstance(log_keys, list):
             raise BadInput("FIELD_INVALID", "trust file")
@@ -147,6 +154,7 @@ class Trust:
             log_keys=tuple(LogKey.from_body(key) for key in log_keys),
             operators=tuple(Statement.from_json(statement) for statement in operators),
             vaults=tuple(VaultKeys.from_body(vault) for vault in body["vaults"]),
+            witnesses=_read_witnesses(body["witnesses"], body["quorum"]),
         )
 
     def vaults_at(self, now: datetime) -> tuple[VaultKeys, ...]:
@@ -160,10 +168,22 @@ class Trust:
     def check_signatures(self, note: Note, *, only_known: bool) -> SignedCheckpoint:
         """Check each signature by a key of this file, and that the note is of this log."""
         keys = [NoteKey(self.origin, key.verify_key) for key in self.log_keys]
-        signed = check_note(note, keys, only_known=only_known)
+        witnesses = [key.note_key for key in self.witnesses.keys]
+        signed = check_note(note, [*keys, *witnesses], only_known=only_known)
         if signed.checkpoint.origin != self.origin:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
+        if signed.checkpoint.extensions:  # nobody could audit what they say, so we write none
+            raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint with extension lines")
         return signed
+
+    def seen(self, signed: SignedCheckpoint, now: datetime | None = None) -> Seen | None:
+        """Return the quorum of witnesses behind a checkpoint, or None."""
+        return self.witnesses.seen(signed, now)
+
+    def check_override(self, statement: Statement) -> Override:
+        """Accept an override that the operators of this file signed."""
+        keys = [VerifyKey.from_hex(one.body.get("signing_key")) for one in self.operators]
+        return check_override(statement, keys, self.origin)
 
     def check_vouched(self, signed: SignedCheckpoint, hour: datetime | None) -> tuple[KeyId, ...]:
         """Return the sound keys behind a checkpoint over a leaf of this hour; at least one."""
@@ -175,6 +195,12 @@ class Trust:
     def _sound(self, signers: Sequence[KeyId], hour: datetime | None) -> tuple[KeyId, ...]:
         known = ((signer, self.key_of(signer)) for signer in signers)
         return tuple(signer for signer, key in known if key is not None and key.vouches(hour))
+
+
+def _read_witnesses(keys: Json, quorum: Json) -> Witnesses:
+    if not isinstance(keys, list) or type(quorum) is not int:
+        raise BadInput("FIELD_INVALID", "witnesses")
+    return Witnesses(quorum, tuple(WitnessKey.from_body(key) for key in keys))
 
 
 def _check_interval(start: str, end: str | None) -> None:

@@ -24,6 +24,7 @@ from saferoom.demo.founding import found
 from saferoom.demo.granting import Parts
 from saferoom.demo.opening import Stage
 from saferoom.demo.server import address
+from saferoom.demo.watching import Watchers
 
 MOST_SIGNERS = 2_000
 
@@ -34,6 +35,7 @@ class Prepared:
 
     stage: Stage
     rows: dict[str, int]
+    port: int
 
 
 def as_of_day(today: date) -> date:
@@ -49,10 +51,13 @@ def stage_for(home: Path, port: int, enterprises: int) -> Stage:
     return Stage(home=home, url=address(port), as_of=as_of, codes=tuple(map(str, codes)))
 
 
-def prepare(home: Path, port: int, enterprises: int) -> Prepared:
-    """Make the home, the keys and the data."""
+def prepare(home: Path, port: int, enterprises: int, witnesses: Watchers | None = None) -> Prepared:
+    """Make the home, the keys and the data; where there are witnesses, they see the first entry."""
     stage = stage_for(home, port, enterprises)
-    found(home, stage.url)
+    if witnesses is None:
+        found(home, stage.url)
+    else:
+        found(home, stage.url, witnesses.files, witnesses.watch)
     trust = read_trust(home / "trust.json")
     create_people(stage.people, stage.url, trust)
     for code in keep_some_enterprises(stage):
@@ -60,7 +65,7 @@ def prepare(home: Path, port: int, enterprises: int) -> Prepared:
     plan = Plan(enterprises, stage.as_of)
     rows = write_sources(plan, stage.sources)
     write_books(plan, home / "banks", ("bank-a", "bank-b"))
-    return Prepared(stage, rows)
+    return Prepared(stage, rows, port)
 
 
 def keep_some_enterprises(stage: Stage) -> tuple[str, ...]:

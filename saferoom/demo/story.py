@@ -16,28 +16,35 @@ from saferoom.demo.server import served
 from saferoom.demo.setup import Prepared, prepare
 from saferoom.demo.steps import Play, Told
 from saferoom.demo.submitting import CARD, TREES, Versions
+from saferoom.demo.watching import Watchers, witnesses
 
 
 def tell(home: Path, port: int, enterprises: int, *, quiet: bool) -> Play:
     """Play everything in a fresh home; raise where a step did not happen."""
     play = Play(quiet=quiet)
     prepared: list[Prepared] = []
-    play.step(
-        "A home is founded, keys and data are made",
-        lambda: _prepare(prepared, home, port, enterprises),
-    )
-    ready = prepared[0]
-    with served(home, port):
+    with witnesses() as watchers:
+        play.step(
+            "A home is founded, keys and data are made",
+            lambda: _prepare(prepared, home, port, enterprises, watchers),
+        )
+        _serve(play, prepared[0], watchers)
+    return play
+
+
+def _serve(play: Play, ready: Prepared, watchers: Watchers) -> None:
+    with served(ready.stage.home, ready.port):
         try:
             versions = Versions()
             open_room(play, ready)
             bring_models(play, ready, versions)
             let_enterprises_sign(play, ready, versions)
+            play.step("One of three witnesses dies", watchers.lose_one)
             ask(play, ready, versions)
             prove(play, ready)
+            play.step("A forked log is refused", lambda: watchers.refuse_fork(ready.stage.home))
         finally:
             ready.stage.close()
-    return play
 
 
 def summary(play: Play, started: float) -> dict[str, Json]:
@@ -113,8 +120,10 @@ def prove(play: Play, ready: Prepared) -> None:
     play.step("Tampering is detected", lambda: proving.tamper(ready.stage))
 
 
-def _prepare(prepared: list[Prepared], home: Path, port: int, enterprises: int) -> Told:
-    ready = prepare(home, port, enterprises)
+def _prepare(
+    prepared: list[Prepared], home: Path, port: int, enterprises: int, watchers: Watchers
+) -> Told:
+    ready = prepare(home, port, enterprises, watchers)
     prepared.append(ready)
     rows = sum(ready.rows.values())
     return Told(f"{enterprises:,} synthetic enterprises, {rows:,} rows at three sources")

@@ -1,10 +1,12 @@
 """What did the log promise to have been, and who signed it?
 
-A checkpoint is a C2SP tlog-checkpoint inside a C2SP signed-note: origin, size and root, a
-blank line, then signature lines. One checkpoint has one text: no extension lines, decimal
-sizes without leading zeros, strict base64. A signature line names its key by a name and a
-four-byte hash; the hash only finds the key, the signature is what counts. Signature type
-0x01 is Ed25519; another algorithm is another type byte, so neither passes for the other.
+A checkpoint is a C2SP tlog-checkpoint inside a C2SP signed-note: origin, size and root,
+extension lines (read, never written by us), a blank line, then signature lines. One
+checkpoint has one text: decimal sizes without leading zeros, strict base64. A signature line
+names its key by a name and a four-byte hash; the hash only finds the key, the signature is
+what counts. Signature type 0x01 is Ed25519 over the text, a log's; 0x04 is a witness's
+cosignature, over a time and the text. The type is part of the hash and of what is signed, so
+neither passes for the other.
 """
 
 from __future__ import annotations
@@ -22,11 +24,16 @@ from saferoom.errors import BadInput, Refusal, Tampered
 from saferoom.tlog.merkle import HASH_BYTES
 
 ED25519 = 0x01  # C2SP signed-note, "Signature types"
+COSIGNATURE = 0x04  # C2SP tlog-cosignature: Ed25519 with a time
+_TIME = struct.Struct(">Q")
+LATEST_TIME = 2**53 - 1  # C2SP tlog-cosignature allows 2^63 - 1; ours also stand in JSON
+LONGEST_SIGNATURE = 5_000  # C2SP signed-note: post-quantum ones are nearly that long
 LARGEST_NOTE = 64 * 1024
 MOST_SIGNATURES = 16
 LARGEST_SIZE = 2**53 - 1  # sizes stand in canonical JSON too
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")  # C2SP signed-note: no spaces, no plus
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
+_EXTENSION = re.compile(r"[^\x00-\x1f\x7f]+")  # C2SP signed-note: no controls; never empty
 _MARK = "\u2014 "  # an em dash and a space open each signature line
 
 
@@ -37,10 +44,12 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
+    extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Write what is signed: C2SP tlog-checkpoint's three lines."""
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
+        """Write what is signed: C2SP tlog-checkpoint's three lines, and extensions."""
+        lines = (self.origin, str(self.size), _base64(self.root), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -49,12 +58,26 @@ class NoteKey:
 
     name: str
     key: VerifyKey
+    kind: int = ED25519
 
     @property
     def hint(self) -> bytes:
         """Four bytes to find the key by: SHA-256(name, newline, type, key), cut."""
-        data = self.name.encode() + b"\n" + bytes([ED25519]) + self.key.raw
+        data = self.name.encode() + b"\n" + bytes([self.kind]) + self.key.raw
         return hashlib.sha256(data).digest()[:4]
+
+    def check(self, signature: bytes, text: str) -> int:
+        """Refuse a signature that does not fit; return the time of a cosignature, else 0."""
+        if self.kind == ED25519:
+            self.key.check_raw(signature, text.encode())
+            return 0
+        if len(signature) != _TIME.size + 64:
+            raise Refusal("SIGNATURE_INVALID", "a cosignature is a time and 64 bytes")
+        (time,) = _TIME.unpack(signature[: _TIME.size])
+        if time > LATEST_TIME:
+            raise Refusal("SIGNATURE_INVALID", "a cosignature's time")
+        self.key.check_raw(signature[_TIME.size :], _cosigned(text, time))
+        return int(time)
 
 
 @dataclass(frozen=True)
@@ -83,11 +106,20 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Cosigned:
+    """A cosignature that was checked: whose, and of when."""
+
+    key: NoteKey
+    time: int  # seconds since 1970, the witness's word
+
+
+@dataclass(frozen=True)
 class SignedCheckpoint:
-    """A checkpoint whose signatures were checked, and whose they are."""
+    """A checkpoint whose signatures were checked: the log's own, and witnesses'."""
 
     checkpoint: Checkpoint
     signers: tuple[NoteKey, ...]
+    cosigned: tuple[Cosigned, ...] = ()
 
 
 def check_name(name: str) -> None:
@@ -111,18 +143,52 @@ def sign_checkpoint(checkpoint: Checkpoint, *keys: SigningKey) -> str:
     return Note(checkpoint, lines).text()
 
 
+def cosign_checkpoint(
+    checkpoint: Checkpoint, name: str, key: SigningKey, time: int
+) -> SignatureLine:
+    """State that this is the largest tree of its log that the witness has seen as of then."""
+    signature = _TIME.pack(time) + key.sign_raw(_cosigned(checkpoint.text(), time))
+    return SignatureLine(name, NoteKey(name, key.public, COSIGNATURE).hint, signature)
+
+
 def read_note(text: str) -> Note:
     """Read a note strictly; what is read writes the same bytes."""
     if len(text) > LARGEST_NOTE:
         raise BadInput("TOO_LARGE", "a checkpoint")
     body, blank, tail = text.partition("\n\n")
     lines = body.split("\n")
-    if not blank or len(lines) != 3 or not tail.endswith("\n"):
+    if not blank or len(lines) < 3:
         raise BadInput("FIELD_INVALID", "a checkpoint has three lines, a blank, signatures")
-    marks = tail[:-1].split("\n")
-    if len(marks) > MOST_SIGNATURES:
+    return Note(_read_checkpoint(*lines), read_lines(tail))
+
+
+def read_lines(text: str) -> tuple[SignatureLine, ...]:
+    """Read signature lines, such as a witness answers with."""
+    marks = text.split("\n", MOST_SIGNATURES + 1)
+    if len(marks) > MOST_SIGNATURES + 1:
         raise BadInput("TOO_LARGE", "a checkpoint's signatures")
-    return Note(_read_checkpoint(*lines), tuple(_read_line(mark) for mark in marks))
+    if marks.pop() or not marks:
+        raise BadInput("FIELD_INVALID", "a checkpoint's signature lines")
+    return tuple(_read_line(mark) for mark in marks)
+
+
+def write_key(key: NoteKey) -> str:
+    """Write a key as programs of C2SP's family are given it: `name+hint+base64`."""
+    return f"{key.name}+{key.hint.hex()}+{_base64(bytes([key.kind]) + key.key.raw)}"
+
+
+def read_key(text: str) -> NoteKey:
+    """Read what `write_key` writes; the hint must be the key's own."""
+    name, _, rest = text.partition("+")
+    _, _, encoded = rest.partition("+")
+    check_name(name)
+    data = _unbase64(encoded, 1 + 32)
+    if data[0] not in {ED25519, COSIGNATURE}:
+        raise BadInput("FIELD_INVALID", "the type of a note's key")
+    key = NoteKey(name, VerifyKey.from_hex(data[1:].hex()), data[0])
+    if write_key(key) != text:
+        raise BadInput("FIELD_INVALID", "the hash of a note's key")
+    return key
 
 
 def check_note(note: Note, keys: Sequence[NoteKey], *, only_known: bool) -> SignedCheckpoint:
@@ -131,36 +197,44 @@ def check_note(note: Note, keys: Sequence[NoteKey], *, only_known: bool) -> Sign
     C2SP signed-note ignores lines by unknown keys, so that cosigners can be added.
     Inside a receipt no byte may stand unchecked: there `only_known` refuses them.
     """
-    message = note.checkpoint.text().encode()
-    signers = []
+    text = note.checkpoint.text()
+    found: list[Cosigned] = []
     for line in note.signatures:
         known = [key for key in keys if key.name == line.name and key.hint == line.hint]
         if not known and only_known:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a signature by an unknown key")
         if known:
-            signers.append(_check_line(line, known, message))
+            found.append(_check_line(line, known, text))
+    signers = tuple(one.key for one in found if one.key.kind == ED25519)
     if not signers:
         raise Tampered("CHECKPOINT_UNTRUSTED")
-    if len(set(signers)) != len(signers):
+    if len({one.key for one in found}) != len(found):
         raise Tampered("CHECKPOINT_UNTRUSTED", "a key signs once")
-    return SignedCheckpoint(note.checkpoint, tuple(signers))
+    cosigned = tuple(one for one in found if one.key.kind == COSIGNATURE)
+    return SignedCheckpoint(note.checkpoint, signers, cosigned)
 
 
-def _check_line(line: SignatureLine, known: Sequence[NoteKey], message: bytes) -> NoteKey:
+def _check_line(line: SignatureLine, known: Sequence[NoteKey], text: str) -> Cosigned:
     for key in known:  # four bytes may collide; the signature decides
         try:
-            key.key.check_raw(line.signature, message)
+            return Cosigned(key, key.check(line.signature, text))
         except Refusal:
             continue
-        return key
     raise Tampered("CHECKPOINT_UNTRUSTED", "a known key's signature does not fit")
 
 
-def _read_checkpoint(origin: str, size: str, root: str) -> Checkpoint:
+def _cosigned(text: str, time: int) -> bytes:
+    """C2SP tlog-cosignature, "Ed25519 signed message": a header, the time, the whole text."""
+    return f"cosignature/v1\ntime {time}\n{text}".encode()
+
+
+def _read_checkpoint(origin: str, size: str, root: str, *extensions: str) -> Checkpoint:
     check_name(origin)
     if not _SIZE.fullmatch(size) or int(size) > LARGEST_SIZE:
         raise BadInput("FIELD_INVALID", "a checkpoint's size")
-    return Checkpoint(origin, int(size), _unbase64(root, HASH_BYTES))
+    if not all(map(_EXTENSION.fullmatch, extensions)):
+        raise BadInput("FIELD_INVALID", "a checkpoint's extension line")
+    return Checkpoint(origin, int(size), _unbase64(root, HASH_BYTES), extensions)
 
 
 def _read_line(line: str) -> SignatureLine:
@@ -168,20 +242,23 @@ def _read_line(line: str) -> SignatureLine:
     if not line.startswith(_MARK) or not space:
         raise BadInput("FIELD_INVALID", "a checkpoint's signature line")
     check_name(name)
-    hint, signature = struct.unpack("4s64s", _unbase64(encoded, 4 + 64))
-    return SignatureLine(name, hint, signature)
+    data = _unbase64(encoded)
+    if not 4 < len(data) <= LONGEST_SIGNATURE:  # of another type: any length
+        raise BadInput("FIELD_INVALID", "a checkpoint's signature line")
+    return SignatureLine(name, data[:4], data[4:])
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _unbase64(text: str, length: int) -> bytes:
+def _unbase64(text: str, length: int | None = None) -> bytes:
     """Decode standard base64 that encodes back to itself: one text per value."""
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise BadInput("FIELD_INVALID", "base64 in a checkpoint") from error
-    if len(data) != length or _base64(data) != text:  # stray bits behind the last byte
+    fits = length is None or len(data) == length
+    if not fits or _base64(data) != text:  # stray bits behind the last byte
         raise BadInput("FIELD_INVALID", "base64 in a checkpoint")
     return data

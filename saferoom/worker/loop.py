@@ -1,9 +1,9 @@
 """What runs beside the requests, again and again?
 
 One turn: offer waiting entries to the sinks, give them places in the log and publish a
-checkpoint, teach the vault what it missed, and have it erase what waits for that. Each part stands
-alone, so a vault that is away does not hold up the log. A turn reads its state anew and may be
-repeated at any time.
+checkpoint, teach the vault what it missed, and have it erase what waits for that. Witnesses are
+asked beside it, each by a thread. Each part stands alone, so a vault that is away does not hold
+up the log. A turn reads its state anew and may be repeated at any time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import erasures, idempotency, log, people, posting, teaching
+from saferoom.app import erasures, idempotency, log, people, posting, teaching, witnessing
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
+from saferoom.worker.witnessing import asking
 
 _log = structlog.get_logger("saferoom.worker")
 _SECONDS_BETWEEN_POSTS = 1.0
@@ -27,6 +28,7 @@ PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sequence", log.sequence),
     ("teach", teaching.teach),
     ("erase", erasures.carry_out_waiting),
+    ("witnesses", witnessing.warn),
 )
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),
@@ -40,15 +42,16 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
     turns = 0
     post = threading.Thread(target=_keep_posting, args=(room, stop), name="post")
     post.start()
-    while not stop.is_set():
+    with asking(room):
+        while not stop.is_set():
+            turn(room, faults)
+            if turns % _TURNS_BETWEEN_SWEEPS == 0:
+                sweep(room, faults)
+            turns += 1
+            if room.wake.wait(pause_seconds):
+                stop.wait(GATHER_SECONDS)
+            room.wake.clear()
         turn(room, faults)
-        if turns % _TURNS_BETWEEN_SWEEPS == 0:
-            sweep(room, faults)
-        turns += 1
-        if room.wake.wait(pause_seconds):
-            stop.wait(GATHER_SECONDS)
-        room.wake.clear()
-    turn(room, faults)
     post.join()
 
 

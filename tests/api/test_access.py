@@ -31,7 +31,9 @@ from saferoom.core.proposals import Exit, PolicyFile, PolicySet
 from saferoom.core.record import Record
 from saferoom.crypto.signing import Statement
 from tests import factories as f
-from tests.app.world import ARTEFACT, OPERATOR, World, code, ready_world
+from tests.app.test_votes import declared_mock
+from tests.app.test_witnessing import paper, trust_of
+from tests.app.world import ARTEFACT, OPERATOR, World, code, ready_world, with_room
 
 OTHER = "bank-b"
 PEOPLE: dict[str, tuple[str, ...]] = {
@@ -89,6 +91,7 @@ class Building:
 
     @property
     def receipt(self) -> str:
+        self.world.settle()
         return str(self.call("wu", "GET", "/v1/receipts").json()["receipts"][0])
 
 
@@ -107,7 +110,7 @@ def building(
     folder = tmp_path_factory.mktemp("access")
     database = open_database(fresh_database())
     world = ready_world(database, folder)
-    world.enrol_enterprises([code(2)])
+    world.enrol_enterprises([code(2), code(3)])
     world.enrol_bank(OTHER)
     world.admit(OTHER)
     world.enrol("wu", party="audit", role=Role.AUDITOR)
@@ -115,6 +118,8 @@ def building(
         world.enrol(f"{source}.steward", party=source, role=Role.STEWARD)
         world.admit(source, party_kind="source")
     world.approve(subjects.propose(world.room, OPERATOR, f.sign(f.source(), "zhao")))
+    world.approve(subjects.propose(world.room, OPERATOR, f.sign(declared_mock(), "zhao")))
+    world = with_room(world, trust=trust_of(world, quorum=0, names=()))
     world.score()
     world.settle()
     app = api.create(world.room, folder / "log")
@@ -246,6 +251,30 @@ def _publish(b: Building, who: str) -> Any:
     return b.call(who, "POST", "/v1/snapshots", one(f.sign(order, who)))
 
 
+def _profile(b: Building, who: str) -> Any:
+    order = f.profile_order(asked_at=b.world.now_text, nonce=b.world.nonce)
+    return b.call(who, "POST", "/v1/profiles", one(f.sign(order, who)))
+
+
+def _erase(b: Building, who: str) -> Any:
+    fixed = {"asked_at": b.world.now_text, "nonce": b.world.nonce}
+    order = f.erase_order(code(3), evidence=f.some_digest(), **fixed)
+    return b.call(who, "POST", "/v1/erasures", one(f.sign(order, who, "qian")))
+
+
+def _rotate(b: Building, who: str) -> Any:
+    order = f.rotate_order(asked_at=b.world.now_text, nonce=b.world.nonce)
+    return b.call(who, "POST", "/v1/rotations", one(f.sign(order, who, "qian")))
+
+
+def _override(b: Building, who: str) -> Any:
+    return b.call(who, "POST", "/v1/overrides", one(paper(b.world, who, "qian")))
+
+
+def _export(b: Building, who: str) -> Any:
+    return b.call(who, "POST", "/v1/audit/openings", {"first": 0, "size": 1})
+
+
 RECIPES: dict[str, Recipe] = {
     "get a token by one's own key": lambda b, who: b.log_in(who),
     "say where bank A's notices go": _contact,
@@ -273,6 +302,11 @@ RECIPES: dict[str, Recipe] = {
     "read a release of bank A's": _get("/v1/receipts/{b.receipt}"),
     "have the source's files read": _ingest,
     "have a snapshot computed": _publish,
+    "have figures of many told": _profile,
+    "have an enterprise erased, beside an operator": _erase,
+    "have the vault's keys changed, beside an operator": _rotate,
+    "let releases go on without witnesses": _override,
+    "export openings for an audit": _export,
     "read a tile of the log": _get("/log/tile/0/000.p/{b.world.room.log.size}"),
 }
 # Of a list: whether what was asked about stands in its answer.

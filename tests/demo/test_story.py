@@ -25,6 +25,8 @@ STEPS = (
     "A revocation is obeyed at once",
     "Receipts verify",
     "Tampering is detected",
+    "One of three witnesses dies",
+    "A forked log is refused",
 )
 
 
@@ -64,7 +66,8 @@ def test_every_receipt_verifies_against_the_one_checkpoint(
     assert len(receipts) == told["released"]
     for receipt in receipts:
         assert read_note(json.loads(receipt.read_bytes())["checkpoint"]) is not None
-        verify(receipt, home / "checkpoint")
+        links = verify(receipt, home / "checkpoint").links
+        assert any("2 of 3 witnesses needed" in link for link in links)
 
 
 def test_any_changed_byte_of_a_receipt_is_noticed(home: Path, told: dict[str, Any]) -> None:

@@ -33,7 +33,9 @@ def counting() -> Callable[[int], bytes]:
 
 
 def release(
-    random_bytes: Callable[[int], bytes], enterprises: tuple[str, ...] = ENTERPRISES
+    random_bytes: Callable[[int], bytes],
+    enterprises: tuple[str, ...] = ENTERPRISES,
+    override: str | None = None,
 ) -> Entry:
     names = KINDS["release"]
     record: dict[str, Json] = {
@@ -53,6 +55,7 @@ def release(
             "purpose": "inclusive_loan",
             "loan_reference": "LOAN-2026-1",
             "approvers": ["operator-a", "operator-b"],
+            "override": override,
         },
         NOW,
         random_bytes,

@@ -106,7 +106,7 @@ LINE = NOTE.split("\n\n")[1]
         "",
         f"{ORIGIN}\n42\n{ROOT}\n",
         f"{ORIGIN}\n42\n{ROOT}\n\n",
-        f"{ORIGIN}\n42\n{ROOT}\nextension\n\n{LINE}",
+        f"{ORIGIN}\n42\n{ROOT}\nexten\x01sion\n\n{LINE}",
         f"{ORIGIN}\n042\n{ROOT}\n\n{LINE}",
         f"{ORIGIN}\n-1\n{ROOT}\n\n{LINE}",
         f"{ORIGIN}\n٤٢\n{ROOT}\n\n{LINE}",

@@ -63,8 +63,11 @@ def describe(room: TheRoom) -> Json:
 
 @router.get("/log/checkpoint")
 def checkpoint(request: Request) -> Response:
-    """Serve the newest signed checkpoint (C2SP tlog-checkpoint)."""
-    note = _read(request, "checkpoint")
+    """Serve the newest checkpoint: the newest cosigned one, once witnesses have seen any."""
+    try:
+        note = _read(request, "cosigned")
+    except NotFound:
+        note = _read(request, "checkpoint")
     headers = {"Cache-Control": "no-cache"}
     return Response(note, media_type="text/plain; charset=utf-8", headers=headers)
 

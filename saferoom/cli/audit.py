@@ -1,0 +1,156 @@
+"""How does somebody outside watch the log, for an hour or for years?
+
+`monitor` needs the public log and a trust file; with an auditor's export it also checks what
+left the room. `export` gets one from the room, which logs that it did. A receipt or checkpoint
+that somebody was shown can be handed in: a log that showed others another past is found out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saferoom.canonical import Json, canonical_bytes, parse_object
+from saferoom.cli.options import AsJson, Key
+from saferoom.cli.say import tell
+from saferoom.client import keyfolder
+from saferoom.client.http import RoomClient
+from saferoom.crypto.signing import Statement
+from saferoom.errors import BadInput, NotFound, Unavailable
+from saferoom.monitor import openings
+from saferoom.monitor.alarms import ALARMS, Alarm
+from saferoom.monitor.auditing import Asked, Visit
+from saferoom.monitor.places import open_log
+from saferoom.monitor.trusted import read_trusted
+
+app = typer.Typer(help="Watch the log from outside.", no_args_is_help=True)
+_FILES = "a file that was given"
+
+
+@app.command("monitor")
+def monitor(
+    *,
+    log: Annotated[str, typer.Option(help="The log's folder or the room's address.")],
+    trust: Annotated[Path, typer.Option(help="The trust file, by another way than the log.")],
+    memory: Annotated[
+        Path | None, typer.Option(help="Where to remember what the log signed; unset: nowhere.")
+    ] = None,
+    openings: Annotated[
+        Path | None, typer.Option(help="An auditor's export: checks what left the room.")
+    ] = None,
+    seen: Annotated[
+        list[Path] | None, typer.Option(help="A receipt or checkpoint that somebody was shown.")
+    ] = None,
+    promise: Annotated[
+        list[Path] | None, typer.Option(help="A promise, or an answer that holds some.")
+    ] = None,
+    interval: Annotated[
+        int | None, typer.Option(min=1, help="Seconds between two visits; unset: one visit.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read the whole log again and check it; exit 1 at the first visit that finds anything."""
+    trusted = read_trusted(_read(trust))
+    others = [_note(_read(path)) for path in seen or ()]
+    promises = [one for path in promise or () for one in _promises(_read(path))]
+    fetch = open_log(log)
+    while True:
+        visit = Visit(
+            Asked(
+                fetch=fetch,
+                trusted=trusted,
+                now=datetime.now(UTC),
+                memory=memory,
+                others=others,
+                promises=promises,
+                openings=openings,
+            )
+        )
+        started = time.perf_counter()
+        alarms = visit.run()
+        _tell(visit, alarms, time.perf_counter() - started, as_json=as_json)
+        if alarms:
+            raise typer.Exit(1)
+        if interval is None:
+            return
+        time.sleep(interval)
+
+
+@app.command("export")
+def export(
+    *,
+    key: Key,
+    out: Annotated[Path, typer.Option(help="A new file, which holds personal data.")],
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get an auditor's export of openings; the room logs each page."""
+    keys = keyfolder.load(key)
+    if out.exists():
+        raise BadInput("FIELD_INVALID", "the file exists")
+    out.touch(mode=0o600)
+    with RoomClient(url or keys.url, keys) as client, out.open("wb") as file:
+        for line in _pages(client):
+            file.write(canonical_bytes(line) + b"\n")
+    told = {"file": str(out), "bytes": out.stat().st_size}
+    tell(told, f"{out} holds what the log commits to, in clear: keep it safe.", as_json=as_json)
+
+
+def _pages(client: RoomClient) -> Iterator[dict[str, Json]]:
+    first, size = 0, None
+    while size is None or first < size:
+        page = client.export_openings(first, size)
+        lines, told_size, following = page["lines"], page["size"], page["next"]
+        if not isinstance(lines, list) or type(told_size) is not int or type(following) is not int:
+            raise Unavailable("ROOM_UNREACHABLE", "a page of openings")
+        if size is None:
+            size = told_size
+            yield {"kind": openings.KIND, "origin": page["origin"], "size": size}
+        yield from (line for line in lines if isinstance(line, dict))
+        first = max(following, first + 1)
+
+
+def _tell(visit: Visit, alarms: Sequence[Alarm], seconds: float, *, as_json: bool) -> None:
+    found: list[Json] = [alarm.to_json() for alarm in alarms]
+    told = {
+        "ok": not alarms,
+        "size": visit.size,
+        "opened": visit.opened,
+        "milliseconds": round(seconds * 1000),
+        "alarms": found,
+    }
+    lines = [f"{visit.size} entries read again, {visit.opened} of them opened"]
+    lines += [
+        f"ALARM {one.code}{'' if one.index is None else f', entry {one.index}'}:"
+        f" {ALARMS[one.code]} ({one.detail})"
+        for one in alarms
+    ]
+    tell(told, "\n".join(lines if alarms else [*lines, "nothing found"]), as_json=as_json)
+
+
+def _note(data: bytes) -> str:
+    """Take the note out of a receipt, or a checkpoint as it is."""
+    if data.startswith(b"{"):
+        return str(parse_object(data).get("checkpoint"))
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput("FIELD_INVALID", _FILES) from error
+
+
+def _promises(data: bytes) -> list[Statement]:
+    body = parse_object(data)
+    held = body.get("promises")
+    return [Statement.from_json(one) for one in (held if isinstance(held, list) else [body])]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound("NOT_FOUND", _FILES) from error
