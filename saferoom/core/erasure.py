@@ -9,14 +9,16 @@ more: a copy of the old files and a backup still in its time would, until then.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from saferoom.canonical import Digest
 from saferoom.core.moment import read_instant
 from saferoom.core.record import Record, check_field
-from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import BadInput, Refusal, Tampered
+
+if TYPE_CHECKING:  # how a trust file is read is not this module's affair
+    from saferoom.core.trust import Trust
 
 
 @dataclass(frozen=True, kw_only=True)

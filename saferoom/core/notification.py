@@ -23,6 +23,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "budget_signed": ("已签署额度", "a budget was signed"),
     "grant_signed": ("已签署授权", "a grant was signed"),
     "grant_revoked": ("授权已撤回", "a grant was revoked"),
+    "erased": ("数据已删除", "data were erased"),
+    "quality_ticket": ("数据质量工单", "a table of yours needs attention"),
     "release": ("信息已被使用", "a result was released"),
     "refusal": ("使用请求被拒绝", "a request was refused"),
 }

@@ -105,7 +105,8 @@ def read_lightgbm(text: str) -> Form:
     trees = tuple(_read_tree(lines, index) for index, lines in enumerate(blocks[1:]))
     link = _read_link(header.get("objective"))
     mean: tuple[Function, ...] = (Divide(float(len(trees))),) if averaged and trees else ()
-    inputs = tuple(Input(name) for name in features)
+    bounded = {split.feature for tree in trees for split in tree.splits if _is_bounded(split)}
+    inputs = tuple(Input(name, infinite=at not in bounded) for at, name in enumerate(features))
     member = Member(Trees(trees, Reading.LIGHTGBM), mean + link)
     form = Form(Source.LIGHTGBM, inputs, (), (member,))
     check_form(form)
@@ -269,10 +270,15 @@ def _read_fields(
     return fields
 
 
+def _is_bounded(split: Split) -> bool:
+    return isinstance(split, NumericSplit) and split.threshold == float(_LARGEST)
+
+
 def _bounded(thresholds: str) -> str:
     """Write `inf` as the largest double.
 
-    LightGBM writes it where it splits what is missing from all that is there.
+    LightGBM writes it where it splits what is missing from all that is there. The two differ in
+    where infinity goes, so a row that holds one is refused at such an input.
     """
     words = thresholds.split(" ")
     return " ".join(_LARGEST if word == "inf" else word for word in words)
