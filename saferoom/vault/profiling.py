@@ -2,14 +2,14 @@
 
 Figures of the current snapshot, each through the aggregate gate: an operator of all features,
 a steward of those of its own tables. What was told to a party is kept as fingerprints that are
-durable before the answer leaves, so no restart forgets; they are keyed sums and hold no codes.
-The key stands in the first record by its digest: another key would make every comparison void.
+durable before the answer leaves, so no restart forgets; they are sums of keyed marks and hold no
+codes. The first record binds the key of the marks: another would make every comparison void.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -24,8 +24,7 @@ from saferoom.core.orders import ProfileOrder, check_profile_order
 from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import NotFound, Refusal, Tampered
 from saferoom.vault.declarations import Declarations
-from saferoom.vault.durable import AppendLog, write_file
-from saferoom.vault.keys import RandomBytes
+from saferoom.vault.durable import AppendLog
 from saferoom.vault.roster import Roster
 from saferoom.vault.segments import Floats
 from saferoom.vault.snapshots import Snapshot
@@ -53,11 +52,9 @@ def check_profile(
 class Profiling:
     """The past of what was told, and how more is."""
 
-    def __init__(self, journal: Path, key: Path, random_bytes: RandomBytes) -> None:
-        """Read the journal; a new vault draws its key first."""
-        if not key.exists():
-            write_file(key, random_bytes(32))
-        self._key = key.read_bytes()
+    def __init__(self, journal: Path, mark_of: Callable[[str], bytes]) -> None:
+        """Read the journal; `mark_of` marks an enterprise by a key that never changes."""
+        self._mark_of = mark_of
         self._log = AppendLog(journal)
         self._told: dict[tuple[str, str], list[Fingerprint]] = {}
         self._read()
@@ -113,8 +110,9 @@ class Profiling:
         return np.array(marks, np.uint64), np.ascontiguousarray(np.concatenate(parts, axis=1))
 
     def _mark(self, code: str) -> int:
-        digest = hashlib.blake2b(code.encode(), key=self._key, digest_size=8).digest()
-        return int.from_bytes(digest, "little")
+        return int.from_bytes(
+            hashlib.blake2b(self._mark_of(code), digest_size=8).digest(), "little"
+        )
 
     def _keep(self, party: str, records: Sequence[tuple[str, Fingerprint]]) -> None:
         if not records:
@@ -129,7 +127,7 @@ class Profiling:
 
     def _read(self) -> None:
         records = self._log.records()
-        own = canonical_bytes({"key": digest_bytes(self._key)})
+        own = canonical_bytes({"key": digest_bytes(self._mark_of(""))})
         first = next(records, None)
         if first is None:
             self._log.append([own])

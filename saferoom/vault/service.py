@@ -122,8 +122,7 @@ class Service:
                 stones,
                 tuple(declared.tables),
             )
-            told = paths.journal / "told.log"
-            self._profiling = Profiling(told, paths.keys / "marks", random_bytes)
+            self._profiling = Profiling(paths.journal / "told.log", self._keys.mark_of)
             opened.callback(self._profiling.close)
             self._opened = opened.pop_all()
 

@@ -17,6 +17,7 @@ from saferoom.errors import SaferoomError
 from saferoom.scoring.artefact import build_artefact
 from saferoom.scoring.form import Direction
 from saferoom.scoring.lightgbm_reader import read_lightgbm
+from saferoom.sdk.golden import make_golden
 from saferoom.vault.declarations import content_folder
 from tests import factories as make
 from tests.vault.room import CARD, GRADES, SmallRoom, artefact
@@ -141,14 +142,19 @@ def test_unapproved_views_are_no_catalogue(bare: SmallRoom) -> None:
 def test_what_was_fitted_on_mock_data_is_read_and_kept(furnished: SmallRoom) -> None:
     """By the vault's own reader, in its cage, as it was saved."""
     mock = read_mock_set(content_folder() / "policies" / "mock").of(furnished.declared.views)
-    features = furnished.declared.views.names()
+    admitted = {"registration", "tax", "utilities"}
+    views = furnished.declared.views
+    features = [name for name in views.names() if {*views.categories_of((name,))} <= admitted]
     matrix = draw(mock, features, 2000, 1)
     bad = np.nan_to_num(matrix[:, features.index("late_file_n12")]) > 1
     settings = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 700, "objective": "binary"}
     data = lgb.Dataset(matrix, bad.astype(np.float64), feature_name=list(features))
-    text = lgb.train(settings, data, num_boost_round=10).model_to_string()
-    plain = build_artefact(ModelFormat.LIGHTGBM_TEXT, text, Direction.RISK, (0.2, 0.4))
-    sealed = furnished.sealed(plain)
-    read = tuple(read_lightgbm(text).features)
+    text, cuts = lgb.train(settings, data, num_boost_round=10).model_to_string(), (0.2, 0.4)
+    form = read_lightgbm(text)
+    rows = make_golden(form, None, cuts, Direction.RISK)
+    sealed = furnished.sealed(
+        build_artefact(ModelFormat.LIGHTGBM_TEXT, text, Direction.RISK, cuts, rows)
+    )
+    read = tuple(form.features)
     kept = check(furnished, sealed, features=read, model_format=ModelFormat.LIGHTGBM_TEXT)
     assert kept == "kept"
