@@ -46,7 +46,7 @@ class SmtpNotifier:
                 if self.user is not None:
                     connection.login(self.user, self.password or "")
                 connection.send_message(self._letter(address, message))
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:
             raise Unavailable("NOTIFIER_UNAVAILABLE", type(error).__name__) from None
 
     def _connect(self) -> smtplib.SMTP:

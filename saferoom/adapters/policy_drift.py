@@ -161,7 +161,7 @@ def _like(_: str, body: _Node, cases: _Cases) -> _Test:
 
 def _samples(found: set[Json]) -> list[Json]:
     """List one value for each case that constants can tell apart."""
-    if found <= {True, False}:
+    if all(type(one) is bool for one in found):  # 1 == True, and is a number all the same
         return [False, True]
     numbers = {one for one in found if type(one) is int}
     if numbers:

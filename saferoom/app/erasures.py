@@ -34,7 +34,10 @@ NO_MODELS = "No model of this room was trained on its rows."
 
 
 def erase(room: Room, _caller: Caller, order: Statement) -> dict[str, Json]:
-    """Carry out an order now, or say why it waits; whoever brings it adds no authority."""
+    """Carry out an order now, or say why it waits; whoever brings it adds no authority.
+
+    What the room itself holds goes with the order: a vault that is away delays only its own part.
+    """
     with writing(room.database) as connection:
         if _state(connection, order.digest) is None:
             checked = check_erase_order(order, loading.lookup(connection), room.clock())
@@ -46,7 +49,8 @@ def erase(room: Room, _caller: Caller, order: Statement) -> dict[str, Json]:
                 "state": ORDERED,
                 "ordered_at": write_instant(room.clock()),
             }
-            insert_new(connection, t.erasure, row)
+            if insert_new(connection, t.erasure, row):
+                _forget(connection, checked.enterprise)
     _carry_out(room, order)
     return certificate(room, order.digest)
 
@@ -110,20 +114,23 @@ def _carry_out(room: Room, order: Statement) -> None:
         raise
     with writing(room.database) as connection:
         code = EraseOrder.from_body(order.body).enterprise
-        lock_enterprises(connection, [code])
         if _settle(connection, order.digest, CERTIFIED, certified.to_bytes()):
-            _forget(connection, room, code, order.digest, certified.digest)
+            _forget(connection, code)
+            personal: dict[str, Json] = {
+                "enterprise": code,
+                "statement": order.digest,
+                "certificate": certified.digest,
+            }
+            write_entry(connection, room, Draft("erased", code, personal))
 
 
-def _forget(
-    connection: Connection, room: Room, code: str, order: Digest, certified: Digest
-) -> None:
+def _forget(connection: Connection, code: str) -> None:
+    """Show no stored answer again, and let nothing be recorded that was evaluated before."""
+    lock_enterprises(connection, [code])
     mine = t.enterprise.c.code == code
     connection.execute(sa.update(t.enterprise).where(mine).values(epoch=t.enterprise.c.epoch + 1))
     stored = sa.update(t.release).where(t.release.c.enterprise == code)
     connection.execute(stored.values(answer=b""))
-    personal: dict[str, Json] = {"enterprise": code, "statement": order, "certificate": certified}
-    write_entry(connection, room, Draft("erased", code, personal))
 
 
 def _settle(

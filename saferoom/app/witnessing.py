@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from saferoom.adapters.database import tables as t
-from saferoom.adapters.database.engine import writing
+from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
+from saferoom.app import loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.canonical import Digest
@@ -62,14 +63,14 @@ def warn(room: Room) -> int:
 
 def newest_quorum(room: Room) -> Seen | None:
     """Return who cosigned the published note, and when; its signatures are checked once."""
-    text = room.log.cosigned()
-    if room.trust is None or text is None:
+    note = _cosigned(room)
+    if room.trust is None or note is None:
         return None
-    known = room.cosigning.checked
+    known, text = room.cosigning.checked, note.text()
     if known is None or known[0] != text:
         try:
-            known = (text, room.trust.check_signatures(read_note(text), only_known=True))
-        except (BadInput, Tampered):  # a file that somebody changed is as good as none
+            known = (text, room.trust.check_signatures(note, only_known=True))
+        except (BadInput, Tampered):
             return None
         room.cosigning.checked = known
     return room.trust.seen(known[1], room.clock())
@@ -85,8 +86,8 @@ def check_witnessed(connection: Connection, room: Room) -> Digest | None:
     for statement in _overrides(connection):
         assert room.trust is not None
         try:
-            override = room.trust.check_override(statement)
-        except Refusal:  # written into the database, and not by these two
+            override = _check_override(connection, room, statement)
+        except Refusal:  # written into the database, and not by these two; or a key was replaced
             continue
         if override.in_force(room.clock()):
             return statement.digest
@@ -99,7 +100,8 @@ def override(room: Room, caller: Caller, statement: Statement) -> Digest:
         raise Refusal("ROLE")
     if room.trust is None:
         raise BadInput("FIELD_INVALID", "no witness is named in the trust file")
-    made = room.trust.check_override(statement)
+    with reading(room.database) as connection:
+        made = _check_override(connection, room, statement)
     check_not_ahead(made.valid_from, room.clock(), "valid_from")
     if read_instant(made.valid_until) <= room.clock():
         raise Refusal("REPLAY", "the override has ended")
@@ -118,6 +120,16 @@ def override(room: Room, caller: Caller, statement: Statement) -> Digest:
     return statement.digest
 
 
+def _check_override(connection: Connection, room: Room, statement: Statement) -> Override:
+    """Ask also whether the founders' keys are still in force: a replaced one signs nothing."""
+    assert room.trust is not None
+    made = room.trust.check_override(statement)
+    find = loading.lookup(connection)
+    if any(find(key) is None for key in statement.signers()):
+        raise Refusal("APPROVAL_MISSING", "an operator's key was replaced")
+    return made
+
+
 def named_override(connection: Connection, opened: Mapping[str, Opening]) -> Statement | None:
     """Return the override that a release's leaf names."""
     named = opened.get(_OVERRIDE)
@@ -134,10 +146,10 @@ def note_over(room: Room, index: int | None, *, overridden: bool) -> tuple[str, 
     plain = room.log.checkpoint()
     note = plain
     if _quorum(room):
-        cosigned = room.log.cosigned()
-        covers = cosigned is not None and index is not None and _size(cosigned) > index
+        cosigned = _cosigned(room)
+        covers = cosigned and index is not None and cosigned.checkpoint.size > index
         if cosigned is not None and (covers or not overridden):
-            note = cosigned
+            note = cosigned.text()
         elif not overridden:
             return plain, 0  # not yet: the witnesses are asked within a second
     return note, _size(note)
@@ -183,9 +195,18 @@ def _publish(room: Room) -> None:
         if room.trust.seen(signed, room.clock()) is None:
             return
         room.cosigning.reached = True
-        old = room.log.cosigned()
-        if old is None or _size(old) <= note.checkpoint.size:
+        old = _cosigned(room)
+        if old is None or old.checkpoint.size <= note.checkpoint.size:
             room.log.keep_cosigned(note.text())
+
+
+def _cosigned(room: Room) -> Note | None:
+    """Read the published note; a file that somebody changed is as good as none."""
+    try:
+        text = room.log.cosigned()
+        return None if text is None else read_note(text)
+    except (BadInput, Tampered):
+        return None
 
 
 def _quorum(room: Room) -> int:

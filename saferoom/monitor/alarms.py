@@ -23,6 +23,7 @@ ALARMS: dict[str, str] = {
     "LEAF_TWICE": "an entry stands twice",
     "TIME_BACKWARDS": "an entry is more than an hour older than one before it",
     "PROMISE_BROKEN": "an entry was promised and is not there after its deadline",
+    "OPENING_WITHHELD": "the export does not open what decides: shredded, or kept from the auditor",
     "OPENING_WRONG": "an opening, a record or a statement does not fit its commitment",
     "STATEMENT_MISSING": "a signed paper that an entry rests on is not in the export",
     "KEY_UNVOUCHED": "a key was enrolled without its own and two operators' signatures",

@@ -23,7 +23,7 @@ from saferoom.monitor.people import People
 from saferoom.monitor.places import newest
 from saferoom.monitor.trusted import Trusted
 from saferoom.monitor.walking import Walk
-from saferoom.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from saferoom.tlog.checkpoint import SignedCheckpoint
 from saferoom.tlog.tile import Fetch
 
 OLDEST_SECONDS = 24 * 3600
@@ -88,11 +88,9 @@ class Visit:
         found = [*walk.run()]
         yield from found
         yield from self._promises(walk.hashes)
-        if not found:  # what does not add up is not taken for the past
-            memory.keep(asked.memory, head.origin, self._sound(seen, head))
-
-    def _sound(self, seen: dict[int, bytes], head: Checkpoint) -> dict[int, bytes]:
-        return {**seen, head.size: head.root}
+        forked = seen.get(head.size, head.root) != head.root
+        if not found and not forked:  # what does not add up is not taken for the past
+            memory.keep(asked.memory, head.origin, {**seen, head.size: head.root})
 
     def _witnesses(self, signed: SignedCheckpoint) -> Iterator[Alarm]:
         trusted = self.asked.trusted

@@ -69,15 +69,20 @@ class Books:
         """Take one entry into the books."""
         if entry.kind == "release":
             for record in entry.records:
-                if {"enterprise", "grant"} <= record.keys():  # else it was shredded
+                if record:
                     yield from self._release(entry, record)
+                else:
+                    yield Alarm("OPENING_WITHHELD", "a release's record", entry.index)
         elif entry.kind == "version_submitted" and "bank" in entry.values:
             bank, submitter = str(entry.values["bank"]), str(entry.values["submitter"])
             self.versions[entry.artefacts["version"]] = Version(bank, submitter)
         elif entry.kind == "version_suspended":
             self._version(entry.artefacts["version"]).suspended = True
-        elif entry.kind in _PAPERS and "statement" in entry.values:
-            yield from self._paper(entry)
+        elif entry.kind in _PAPERS:
+            if entry.values:
+                yield from self._paper(entry)
+            else:
+                yield Alarm("OPENING_WITHHELD", entry.kind, entry.index)
 
     def _paper(self, entry: Opened) -> Iterator[Alarm]:
         found = entry.statements.get(str(entry.values["statement"]))

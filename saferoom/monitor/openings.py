@@ -102,9 +102,11 @@ def _record(record: Json, openings: Json) -> Values:
 
 
 def _values(commitments: Json, openings: Json) -> Values:
-    """Check each opening that is there; a shredded field has none."""
+    """Check the openings; a part is opened wholly, or closed wholly: its key was destroyed."""
     if not isinstance(commitments, dict) or not isinstance(openings, dict):
         raise BadInput("FIELD_INVALID", "openings")
+    if openings and openings.keys() != commitments.keys():
+        raise BadInput("FIELD_INVALID", "only some of a part's openings")
     values: Values = {}
     for name, said in openings.items():
         if not isinstance(said, dict) or set(said) != {"nonce", "value"}:

@@ -8,6 +8,7 @@ that stands still is ended, for nothing else comes in meanwhile.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -40,6 +41,23 @@ QUIET_SECONDS = 300.0  # between two messages: the longest silence is a large fi
 GRACE_SECONDS = 5.0
 RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
 LARGEST_HEADER = 2**20
+MOST_FINDINGS = 1_000
+# All that intake may say of a row that stays outside (a test compares them with its own).
+WHY_OUTSIDE = frozenset(
+    {
+        *("choice", "day", "duplicate", "empty", "encoding", "flag", "future", "instant", "month"),
+        *("number", "period", "ragged", "range", "text", "uscc", "year"),
+    }
+)
+# All that it may say of a file or a relation: words of ours, and one number.
+_DETAIL = re.compile(
+    r"quoting or a long cell, after row [0-9]{1,9}|(?:headings of [a-z_]{1,64}: [0-9]{1,4} differ)"
+    r"|type of [a-z_]{1,64}\.[a-z_]{1,64}|the relation of [a-z_]{1,64}|more than [0-9]{1,9} rows in"
+    r" one file|more than [0-9]{1,9} files in the folder|a row of more than [0-9]{1,9} bytes"
+    r"|unpacks to over [0-9]{1,9} times its size|a file (?:changed while it was read|cannot be read"
+    r"|is a link, or cannot be read|is none)|the source's folder is none, or a link|cannot be read"
+    r" as Parquet|the type of a watermark|a row without a watermark"
+)
 LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _END = {"say", "rows", "quarantined", "reasons", "findings"}
@@ -138,7 +156,7 @@ class Ingestion:
     ) -> None:
         _check_not_refused(header)
         check_field(header.get("say") == "file", "say")
-        table = self._tables[str(header["table"])]
+        table = self._declared(source, header)
         found = Digest(hex_bytes(header["digest"], 32).hex())
         if self._awaited is not None and self._awaited.pop(str(header["name"]), None) != found:
             raise BadInput("SOURCE_MALFORMED", "a file that the order does not name so")
@@ -161,7 +179,7 @@ class Ingestion:
         """Take what a database's table has beyond the mark; rows and new mark count together."""
         _check_not_refused(header)
         check_field(header.get("say") == "table", "say")
-        table = self._tables[str(header["table"])]
+        table = self._declared(source, header)
         after = self._store.mark(source.name, table.name)
         send(channel, {"after": after})
         with self._taking(source, table) as intake:
@@ -173,6 +191,12 @@ class Ingestion:
             else:
                 intake.commit(end, digest(mark), write_instant(self._now), str(mark))
         counts.add(table.name, end)
+
+    def _declared(self, source: SourceManifest, header: Mapping[str, Json]) -> Table:
+        """Find a table that this very source brings, whatever intake says."""
+        name = str(header.get("table"))
+        check_field(name in {one.table for one in source.tables}, "table")
+        return self._tables[name]
 
     @contextmanager
     def _taking(self, source: SourceManifest, table: Table) -> Iterator[Intake]:
@@ -192,11 +216,29 @@ class Ingestion:
             intake.add(self._open(frame, table))
         _check_not_refused(frame.header)
         check_field(set(frame.header) == names, "end")
+        _check_end(frame.header, table)
         return frame.header
 
     def _open(self, frame: Frame, table: Table) -> object:
         check_field(len(frame.attachments) == 1, "batch")
         return decode(unseal(frame.attachments[0], self._key, SEAL_AAD), table)
+
+
+def _check_end(header: Mapping[str, Json], table: Table) -> None:
+    """Let nothing but counts, row numbers, declared columns and listed reasons through the wall."""
+    columns = {column.name for column in table.all_columns} | {""}
+    reasons, findings = header["reasons"], header["findings"]
+    counts = [header["rows"], header["quarantined"]]
+    counts += [*reasons.values()] if isinstance(reasons, dict) else [None]
+    check_field(all(type(one) is int and one >= 0 for one in counts), "counts")
+    check_field(isinstance(reasons, dict) and set(reasons) <= WHY_OUTSIDE, "reasons")
+    check_field(isinstance(findings, list) and len(findings) <= MOST_FINDINGS, "findings")
+    for one in findings if isinstance(findings, list) else []:
+        match one:
+            case [int(), str(column), str(why)]:
+                check_field(column in columns and why in WHY_OUTSIDE, "findings")
+            case _:
+                raise BadInput("FIELD_INVALID", "findings")
 
 
 def _check_shut(header: Mapping[str, Json]) -> None:
@@ -218,8 +260,8 @@ def _check_not_refused(header: Mapping[str, Json]) -> None:
         raise Isolation("CAGE_BROKEN", "intake")
     if header.get("code") == "SOURCE_UNAVAILABLE":
         raise Unavailable("SOURCE_UNAVAILABLE")
-    known = header.get("code") == "SOURCE_MALFORMED"
-    raise BadInput("SOURCE_MALFORMED", detail if known and isinstance(detail, str) else None)
+    known = isinstance(detail, str) and _DETAIL.fullmatch(detail) is not None
+    raise BadInput("SOURCE_MALFORMED", str(detail) if known else None)
 
 
 @contextmanager

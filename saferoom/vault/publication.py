@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -67,8 +67,8 @@ class SnapshotStore:
         compute: Callable[[int], Rows],
         now: datetime,
     ) -> Snapshot:
-        """Compute and write every bucket, then switch."""
-        with self._lock:
+        """Compute and write every bucket, then switch; of what fails nothing stays."""
+        with self._lock, self._cleared_if_it_fails():
             nonce = self._keys.new_key().hex()
             self._keys.add([key_name(nonce, 0)])
             folder = self._folder / nonce[:32]
@@ -93,6 +93,14 @@ class SnapshotStore:
             made = self._open((folder.name, digest_bytes(data)))
             self._switch([made, *self._kept][:KEPT])
             return made
+
+    @contextmanager
+    def _cleared_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._clear()
+            raise
 
     def renew(self) -> None:
         """Give every kept snapshot a new key; its files' keys are wrapped anew."""

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from saferoom.cage.host import Cage, Shape
-from saferoom.canonical import Digest, Json
+from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import PartyKind, check_active
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import local_day, read_day, read_instant
@@ -228,9 +228,12 @@ class Service:
         now = self._clock()
         with self._memory.roster() as roster:
             order = check_key_backup_order(statement, roster.lookup, now)
-        return self._obey(
-            statement, now, lambda: {"backup": self._custody.back_up(order, now).hex()}
-        )
+        with self._stewards_turn():
+            if self._orders.done(statement.digest) is not None:
+                raise Refusal("REPLAY", "the copy went out once, and is kept nowhere here")
+            backup = self._custody.back_up(order, now)
+            self._orders.finish(statement.digest, {"made": digest_bytes(backup)}, now)
+        return {"backup": backup.hex()}
 
     def check(self) -> dict[str, Json]:
         """Read everything that rests, and name the files that are not well."""

@@ -59,6 +59,7 @@ def test_the_same_said_twice_is_no_drift(permit: str, forbids: list[str]) -> Non
         ("true", ['context.purpose == "a"'], "f0: p permits it"),
         ('context.categories like "*,a,*"', ['context.categories like "*,b,*"'], "f0|no forbid"),
         ("context.by_system", ["context.by_system"], "f0: p permits it"),
+        ("context.outcomes != 1", ["context.outcomes != 0"], "f0: p permits it.*outcomes="),
     ],
 )
 def test_drift_is_shown_with_a_case(permit: str, forbids: list[str], found: str) -> None:

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.witness_client import WitnessClient
-from saferoom.app import health, receipts, witnessing
+from saferoom.app import health, people, receipts, witnessing
 from saferoom.canonical import parse_object
+from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
 from saferoom.core.override import Override
 from saferoom.core.receipt import Verified, check_receipt
@@ -280,6 +281,39 @@ def test_an_override_lets_releases_go_on_and_each_names_it(watched: Watched) -> 
     watched.age(hours=24)
     with pytest.raises(Unavailable):
         world.score()
+
+
+def test_a_founder_s_replaced_key_overrides_nothing(watched: Watched) -> None:
+    """Not a new paper by the old key, and not an old paper that it signed before."""
+    silence(watched)
+    world, old = watched.world, f.signing_key("zhao").public.id
+    witnessing.override(world.room, OPERATOR, paper(world))
+    late = paper(world)
+    new = f.enrolment(
+        "zhao",
+        party="room",
+        role=Role.OPERATOR,
+        signing_key=f.signing_key("another").public.raw.hex(),
+        replaces=old,
+        nonce=f.nonce("another"),
+    )
+    people.enrol(world.room, OPERATOR, [f.sign(new, "another", "qian", "sun")])
+    with pytest.raises(Refusal, match="APPROVAL_MISSING"):
+        witnessing.override(world.room, OPERATOR, late)
+    with pytest.raises(Unavailable, match="WITNESSES_SILENT"):
+        world.score()
+
+
+@pytest.mark.parametrize("left", [b"", b"not a note"])
+def test_a_damaged_note_is_replaced_by_the_next(
+    watched: Watched, tmp_path: Path, left: bytes
+) -> None:
+    watched.turn()
+    (tmp_path / "log/cosigned").write_bytes(left)
+    assert witnessing.newest_quorum(watched.world.room) is None
+    watched.age(minutes=2)
+    watched.turn()
+    assert witnessing.newest_quorum(watched.world.room) is not None
 
 
 def test_its_receipts_name_it_also_when_the_witnesses_are_back(watched: Watched) -> None:

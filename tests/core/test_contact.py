@@ -50,6 +50,7 @@ def test_nobody_else_says_where_a_bank_is_told(register: f.Register, signer: str
         "",
         "desk",
         "a@b\nBcc: c@d",
+        "=?utf-8?q?=0d=0a?=@mallory.example",
         "a b@c",
         "a@b, c@d",
         "@b",

@@ -46,6 +46,20 @@ def back_up(room: SmallRoom, days: int = 7) -> bytes:
     return bytes.fromhex(str(answer["backup"]))
 
 
+def test_a_copy_of_the_keys_is_given_once_and_kept_nowhere(room: SmallRoom) -> None:
+    """A journal of the data folder that held it would travel with every copy of the data."""
+    order = make.key_backup_order(
+        kept_days=7, asked_at=write_instant(room.now), nonce=make.nonce("once")
+    )
+    paper = make.sign(order, "zhao", "qian")
+    backup = str(room.service.back_up_keys(paper)["backup"])
+    with pytest.raises(Refusal, match="REPLAY"):
+        room.service.back_up_keys(paper)
+    kept = [path.read_bytes() for path in (room.home / "vault").rglob("*") if path.is_file()]
+    for form in (backup.encode(), bytes.fromhex(backup)):
+        assert not any(form in data for data in kept)
+
+
 def certified(room: SmallRoom, order: Statement) -> ErasureCertificate:
     certificate = Statement.from_json(room.service.erase(order)["certificate"])
     return check_certificate(certificate, room.trust, order)
