@@ -106,8 +106,7 @@ def part(size: int, whole: int, limits: Limits = LIMITS) -> int | None:
 def mean(values: Floats, limits: Limits = LIMITS) -> str:
     """Average; refused where one enterprise makes up the total."""
     check_cohort(len(values), limits)
-    sizes = np.abs(values)
-    if sizes.max() * 100 > math.fsum(sizes) * limits.largest_part_percent:
+    if _dominated(values, limits):
         raise Refusal("DOMINANCE")
     return figure(math.fsum(values) / len(values), limits.digits)
 
@@ -115,15 +114,18 @@ def mean(values: Floats, limits: Limits = LIMITS) -> str:
 def quantiles(
     values: Floats, percents: Sequence[int] = PERCENTS, limits: Limits = LIMITS
 ) -> tuple[Quantile, ...]:
-    """Tell those quantiles on both of whose sides there are k enterprises."""
+    """Tell those quantiles on both of whose sides are k enterprises, and that none dominates."""
     check_cohort(len(values), limits)
     ordered = np.sort(values)
-    return tuple(
-        Quantile(percent=percent, value=figure(_around(ordered, percent, limits), digits))
-        for percent in percents
-        if min(percent, 100 - percent) * len(values) >= 100 * limits.least_cohort
-        for digits in [limits.quantile_digits]
-    )
+    told = []
+    for percent in percents:
+        if min(percent, 100 - percent) * len(values) >= 100 * limits.least_cohort:
+            window = _around(ordered, percent, limits)
+            if not _dominated(window, limits):
+                middle = math.fsum(window) / limits.least_cohort
+                value = figure(middle, limits.quantile_digits)
+                told.append(Quantile(percent=percent, value=value))
+    return tuple(told)
 
 
 def histogram(values: Floats, limits: Limits = LIMITS) -> tuple[Bin, ...]:
@@ -150,10 +152,15 @@ def figure(value: float, digits: int) -> str:
     return format(number.normalize(), "f") if number else "0"
 
 
-def _around(ordered: Floats, percent: int, limits: Limits) -> float:
+def _dominated(values: Floats, limits: Limits) -> bool:
+    sizes = np.abs(values)
+    return bool(sizes.max() * 100 > math.fsum(sizes) * limits.largest_part_percent)
+
+
+def _around(ordered: Floats, percent: int, limits: Limits) -> Floats:
     first = (percent * len(ordered)) // 100 - limits.least_cohort // 2
-    window = ordered[first : first + limits.least_cohort]
-    return math.fsum(window) / limits.least_cohort
+    window: Floats = ordered[first : first + limits.least_cohort]
+    return window
 
 
 def _rounded(size: int, limits: Limits) -> int:

@@ -123,10 +123,12 @@ class Tickets:
                 theirs = [key for key in ticket.answers if is_theirs(key[1])]
                 for key in theirs:
                     del ticket.answers[key]
-            self._log.close()
-            for path in sorted(self._folder.glob("tickets-*.log")):
-                _rewrite(path, is_theirs)
-            self._log = AppendLog(self._path(self._day.isoformat()))
+            try:
+                for path in sorted(self._folder.glob("tickets-*.log")):
+                    _rewrite(path, is_theirs)
+            finally:  # today's may be another file now; a full disk must leave one that is open
+                self._log.close()
+                self._log = AppendLog(self._path(self._day.isoformat()))
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -193,7 +195,7 @@ def _split(record: bytes) -> tuple[Entry, list[bytes]]:
 
 
 def _rewrite(path: Path, is_theirs: Callable[[str], bool]) -> None:
-    """Replace a closed journal by one without their answers, if it holds any."""
+    """Replace a journal that nobody appends to now by one without their answers."""
     log = AppendLog(path)
     entries = [_split(record) for record in log.records()]
     log.close()

@@ -156,3 +156,12 @@ def test_a_room_may_be_stricter() -> None:
     strict = Limits(least_cohort=100, digits=1)
     assert mean(MANY, strict) == "500"
     assert code_of(lambda: mean(MANY[:99], strict)) == "K_ANON"
+
+
+def test_a_quantile_is_not_one_firm_s_value_among_zeros() -> None:
+    """Of 400, 389 owe nothing: the window around the 95th holds one debtor and nineteen zeros."""
+    owed = np.array([0.0] * 389 + [7_400_000.0] + [9_000_000.0] * 10)
+    told = {one.percent: one.value for one in aggregates.quantiles(owed)}
+    assert "370000" not in told.values()
+    assert 95 not in told
+    assert told[50] == "0"
