@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from saferoom.canonical import Json
+from saferoom.core import aggregates
+from saferoom.core.aggregates import LIMITS
 from saferoom.core.facts import CellType, Table
 from saferoom.core.record import Record, check_field
 from saferoom.errors import BadInput
@@ -63,10 +66,12 @@ class Finding(Record):
     batch: int | None
     held: int
     of: int
+    enterprises: int  # behind it; of a few nothing is told
 
     def __post_init__(self) -> None:
         """Check ranges."""
         check_field(0 <= self.held <= self.of, "held")
+        check_field(self.enterprises >= 0, "enterprises")
 
     @property
     def score(self) -> int:
@@ -97,9 +102,20 @@ def score(findings: Iterable[Finding]) -> int:
 
 
 def tickets(rules: Sequence[QualityRule], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Pick what the source's steward should see to."""
+    """Pick what the source's steward should see to, and may: nothing that is about a few."""
     least = {(rule.table, rule.name): rule.least for rule in rules}
-    return tuple(one for one in findings if one.score < least[one.table, one.rule])
+    of_many = (one for one in findings if one.enterprises >= LIMITS.least_cohort)
+    return tuple(one for one in of_many if one.score < least[one.table, one.rule])
+
+
+def told(ticket: Finding) -> dict[str, Json]:
+    """Say which rule is not held where; the number of rows is rounded, who fails is not told."""
+    return {
+        "rule": ticket.rule,
+        "table": ticket.table,
+        "batch": ticket.batch,
+        "of": aggregates.count(ticket.of),
+    }
 
 
 def closed_tables(rules: Sequence[QualityRule], findings: Sequence[Finding]) -> frozenset[str]:

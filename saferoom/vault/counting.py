@@ -19,8 +19,8 @@ from saferoom.vault.facts import FactStore
 from saferoom.vault.keys import BUCKETS
 
 DAY_SECONDS = 86_400
-Pair = tuple[int, int]  # how many hold, of how many
-Counts = dict[int | None, Pair]  # by batch; None is the whole table
+Tally = tuple[int, int, int]  # how many hold, of how many, of how many enterprises
+Counts = dict[int | None, Tally]  # by batch; None is the whole table
 Reader = Callable[[str], pa.Table]
 
 
@@ -36,21 +36,26 @@ def count_findings(
             return store.read(tables[table], bucket)
 
         for rule in rules:
-            for batch, pair in _count(rule, tables[rule.table], read).items():
-                _add(counts[rule], batch, pair)
+            for batch, tally in _count(rule, tables[rule.table], read).items():
+                _add(counts[rule], batch, tally)
     return tuple(
-        Finding(rule=rule.name, table=rule.table, batch=batch, held=held, of=of)
+        Finding(rule=rule.name, table=rule.table, batch=batch, held=held, of=of, enterprises=firms)
         for rule in rules
-        for batch, (held, of) in sorted(counts[rule].items(), key=lambda item: item[0] or 0)
+        for batch, (held, of, firms) in sorted(counts[rule].items(), key=lambda item: item[0] or 0)
     )
 
 
 def _taken(store: FactStore, rule: QualityRule) -> Counts:
-    """Count, for a rule of validity, what intake took in and what it left outside."""
-    counts: Counts = {None: (0, 0)}
+    """Count, for a rule of validity, what intake took in and what it left outside.
+
+    Whose rows stayed outside nobody knows here: each row counts as an enterprise's.
+    """
+    counts: Counts = {None: (0, 0, 0)}
     for batch in store.manifest.batches if rule.check is Check.VALID else ():
         if batch.table == rule.table:
-            _add(counts, batch.number, (batch.rows, batch.rows + batch.quarantined))
+            of = batch.rows + batch.quarantined
+            for part in (batch.number, None):
+                _add(counts, part, (batch.rows, of, of))
     return counts
 
 
@@ -63,7 +68,8 @@ def _count(rule: QualityRule, table: Table, read: Reader) -> Counts:
             return {None: _months(read(rule.table), table.period)}
         case Check.CROSS:
             codes, known = (pc.unique(read(str(name))["uscc"]) for name in (rule.table, rule.other))
-            return {None: (_true(pc.is_in(codes, value_set=known)), len(codes))}
+            held = _true(pc.is_in(codes, value_set=known))
+            return {None: (held, len(codes), len(codes))}
         case Check.COMPLETE:
             facts = read(rule.table)
             return _by_batch(facts, facts[rule.column].is_valid().to_numpy())
@@ -73,10 +79,17 @@ def _count(rule: QualityRule, table: Table, read: Reader) -> Counts:
 
 
 def _by_batch(facts: pa.Table, holds: NDArray[np.bool_]) -> Counts:
-    batches = facts["batch"].to_numpy()
+    """Count each batch; an enterprise is in one bucket, so that those of all buckets add up."""
+    batches, codes = facts["batch"].to_numpy(), facts["uscc"]
+    here: dict[int | None, NDArray[np.bool_]] = {None: np.ones(len(batches), np.bool_)}
+    here |= {batch: batches == batch for batch in np.unique(batches).tolist()}
     return {
-        batch: (int(np.count_nonzero(holds[batches == batch])), int(np.sum(batches == batch)))
-        for batch in np.unique(batches).tolist()
+        batch: (
+            int(np.count_nonzero(holds[rows])),
+            int(np.count_nonzero(rows)),
+            len(pc.unique(codes.filter(pa.array(rows)))),
+        )
+        for batch, rows in here.items()
     }
 
 
@@ -88,20 +101,18 @@ def _days(facts: pa.Table) -> NDArray[np.int64]:
     return days
 
 
-def _months(facts: pa.Table, period: str | None) -> Pair:
+def _months(facts: pa.Table, period: str | None) -> Tally:
     """Count the months that enterprises have, and those between their first and last."""
     pairs = facts.select(["uscc", period]).group_by("uscc")
     found = pairs.aggregate([(period, "count_distinct"), (period, "min"), (period, "max")])
     spans = pc.add(pc.subtract(found[f"{period}_max"], found[f"{period}_min"]), 1)
-    return _true(found[f"{period}_count_distinct"]), _true(spans)
+    return _true(found[f"{period}_count_distinct"]), _true(spans), len(found)
 
 
 def _true(values: pa.ChunkedArray) -> int:
     return int(pc.sum(values).as_py() or 0)
 
 
-def _add(counts: Counts, batch: int | None, pair: Pair) -> None:
-    """Add to the batch and to the whole."""
-    for part in dict.fromkeys((batch, None)):
-        held, of = counts.get(part, (0, 0))
-        counts[part] = held + pair[0], of + pair[1]
+def _add(counts: Counts, batch: int | None, tally: Tally) -> None:
+    held, of, firms = counts.get(batch, (0, 0, 0))
+    counts[batch] = held + tally[0], of + tally[1], firms + tally[2]

@@ -15,7 +15,7 @@ import numpy as np
 
 from saferoom.canonical import Digest, Json, canonical_bytes, digest, parse_object
 from saferoom.core.facts import Table
-from saferoom.core.quality import Finding, QualityRule, check_rules, closed_tables, tickets
+from saferoom.core.quality import Finding, QualityRule, check_rules, closed_tables, tickets, told
 from saferoom.core.record import check_field
 from saferoom.errors import BadInput, Tampered
 from saferoom.vault.counting import count_findings
@@ -68,11 +68,8 @@ class Quality:
         return closed_tables(self._rules, self._findings)
 
     def describe(self) -> dict[str, Json]:
-        """State what somebody should see to, and what is closed: counts only."""
-        listed: list[Json] = [
-            {**finding.to_body(), "score": finding.score}
-            for finding in tickets(self._rules, self._findings)
-        ]
+        """State what somebody should see to, and what is closed; nothing that is about a few."""
+        listed: list[Json] = [told(one) for one in tickets(self._rules, self._findings)]
         return {"tickets": listed, "closed": [*sorted(self.closed)]}
 
     def _name(self, store: FactStore) -> Digest:

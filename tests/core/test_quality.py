@@ -15,6 +15,7 @@ from saferoom.core.quality import (
     closed_tables,
     score,
     tickets,
+    told,
 )
 from saferoom.core.views import Level
 from saferoom.errors import BadInput
@@ -52,8 +53,22 @@ def rule(**changes: object) -> QualityRule:
     return QualityRule(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def finding(held: int, of: int, batch: int | None = None) -> Finding:
-    return Finding(rule="taken", table="tax_month", batch=batch, held=held, of=of)
+def finding(held: int, of: int, batch: int | None = None, enterprises: int = 20) -> Finding:
+    return Finding(
+        rule="taken", table="tax_month", batch=batch, held=held, of=of, enterprises=enterprises
+    )
+
+
+def test_of_a_few_enterprises_nothing_is_told() -> None:
+    """A file of one firm would tell whether that firm's cell is empty."""
+    rules = [rule(least=900)]
+    many, few = finding(1, 36), finding(1, 36, batch=7, enterprises=19)
+    assert tickets(rules, [many, few]) == (many,)
+
+
+def test_a_ticket_tells_where_and_how_much_and_not_who_fails() -> None:
+    shown = told(finding(981, 1003, batch=7, enterprises=400))
+    assert shown == {"rule": "taken", "table": "tax_month", "batch": 7, "of": 1005}
 
 
 @pytest.mark.parametrize(
