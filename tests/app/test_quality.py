@@ -18,9 +18,7 @@ TICKET: dict[str, Json] = {
     "rule": "in_time",
     "table": "tax_year",
     "batch": 3,
-    "held": 7,
-    "of": 10,
-    "score": 700,
+    "of": 1005,
 }
 
 
