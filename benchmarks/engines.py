@@ -10,15 +10,18 @@ runs. Figures are printed, none is asserted; that all scores are equal is checke
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import lightgbm
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.telling import figure, tell
 from saferoom.cage import engines
 from saferoom.errors import Unavailable
 from saferoom.scoring.evaluation import Evaluator
@@ -35,8 +38,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="a JSON line per figure")
     options = parser.parse_args()
-    for figure in measure(trees=200 if options.quick else 500, rows=4_000):
-        print(json.dumps(figure) if options.json else _line(figure), flush=True)
+    for one in measure(trees=200 if options.quick else 500, rows=4_000):
+        tell(one, as_json=options.json)
 
 
 def measure(*, trees: int, rows: int) -> Iterator[dict[str, object]]:
@@ -81,18 +84,7 @@ def _once(scores: Callable[[Floats], Floats], matrix: Floats) -> float:
 
 
 def _figure(name: str, value: float, target: str) -> dict[str, object]:
-    return {
-        "figure": name,
-        "value": round(value, 2),
-        "unit": "µs per row",
-        "target": TARGETS[target],
-        "ok": value <= TARGETS[target],
-        "machine": platform.machine(),
-    }
-
-
-def _line(one: dict[str, object]) -> str:
-    return f"{one['figure']:<40} {one['value']!s:>9} {one['unit']} (target {one['target']})"
+    return figure(name, value, "µs per row", TARGETS[target])
 
 
 if __name__ == "__main__":

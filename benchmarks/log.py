@@ -11,7 +11,6 @@ million entries, and a receipt with a quorum of witnesses is verified. Nothing i
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import statistics
 import sys
@@ -28,7 +27,8 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.scoring import figure, url_of
+from benchmarks.scoring import url_of
+from benchmarks.telling import figure, tell
 from saferoom.adapters import cedar
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import open_database, reading, sqlite_url, writing
@@ -74,9 +74,9 @@ def main() -> None:
     options = _options()
     for database in ("sqlite", "postgresql") if options.database == "both" else [options.database]:
         for one in measure_database(database, quick=options.quick):
-            print(json.dumps(one) if options.json else _line(one), flush=True)
+            tell(one, as_json=options.json)
     for one in (*measure_proofs(), *measure_receipt(), *measure_monitor(quick=options.quick)):
-        print(json.dumps(one) if options.json else _line(one), flush=True)
+        tell(one, as_json=options.json)
 
 
 def measure_database(database: str, *, quick: bool) -> Figures:
@@ -332,11 +332,6 @@ def at_least(name: str, value: float | None, target: float | None) -> dict[str, 
     one = figure(name, value, "entries/s", None)
     ok = None if value is None or target is None else value >= target
     return one | {"target": target, "ok": ok}
-
-
-def _line(one: dict[str, object]) -> str:
-    target = "" if one["target"] is None else f"(target {one['target']}, ok: {one['ok']})"
-    return f"{one['figure']:<64} {one['value']!s:>10} {one['unit']} {target}"
 
 
 def _options() -> argparse.Namespace:

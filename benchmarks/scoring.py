@@ -15,7 +15,6 @@ import functools
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.telling import figure, tell
 from saferoom.core.manifest import Purpose
 from saferoom.demo.asking import SYSTEM
 from saferoom.demo.granting import Parts
@@ -56,8 +58,8 @@ def main() -> None:
         serve_with_stop_watch(options.stop_watch, options.home, options.port)
         return
     for database in ("sqlite", "postgresql") if options.database == "both" else [options.database]:
-        for figure in measure(database, quick=options.quick):
-            print(json.dumps(figure) if options.json else _line(figure), flush=True)
+        for one in measure(database, quick=options.quick):
+            tell(one, as_json=options.json)
 
 
 def measure(database: str, *, quick: bool) -> Iterator[dict[str, object]]:
@@ -185,28 +187,8 @@ def url_of(database: str) -> Iterator[str | None]:
         yield None
 
 
-def figure(name: str, value: float | None, unit: str, target: float | None) -> dict[str, object]:
-    """Write one figure by the contract: lower is better where there is a target."""
-    ok = None if value is None or target is None else value <= target
-    rounded = None if value is None else round(value, 2)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {
-        "figure": name,
-        "value": rounded,
-        "unit": unit,
-        "target": target,
-        "ok": ok,
-        "machine": machine,
-    }
-
-
 def _mean(steps: Seconds, step: str, count: int) -> float:
     return sum(steps[step]) / count
-
-
-def _line(one: dict[str, object]) -> str:
-    target = "" if one["target"] is None else f"(target {one['target']}, ok: {one['ok']})"
-    return f"{one['figure']:<44} {one['value']!s:>9} {one['unit']} {target}"
 
 
 def _options() -> argparse.Namespace:

@@ -14,7 +14,6 @@ import argparse
 import calendar
 import json
 import os
-import platform
 import re
 import resource
 import shutil
@@ -34,6 +33,9 @@ import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import csv as arrow_csv
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.telling import figure, tell
 from saferoom.core.source import SourceManifest
 from saferoom.core.uscc import make_uscc
 from saferoom.vault.declarations import Declarations, content_folder, read_declarations
@@ -64,7 +66,7 @@ def main() -> None:
         return
     size = "full" if options.full else "quick" if options.quick else "usual"
     for one in measure(ENTERPRISES[size]):
-        print(json.dumps(one) if options.json else _line(one), flush=True)
+        tell(one, as_json=options.json)
 
 
 def measure(enterprises: int) -> Iterator[dict[str, object]]:
@@ -199,27 +201,6 @@ def _manifest(declared: Declarations, name: str, like: str, table: str) -> Sourc
     source = declared.source(like)
     only = tuple(one for one in source.tables if one.table == table)
     return replace(source, name=name, tables=only)
-
-
-def figure(
-    name: str, value: float, unit: str, target: float | None = None, *, more: bool = False
-) -> dict[str, object]:
-    """Write one figure by the contract."""
-    ok = None if target is None else value >= target if more else value <= target
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {
-        "figure": name,
-        "value": round(value, 2),
-        "unit": unit,
-        "target": target,
-        "ok": ok,
-        "machine": machine,
-    }
-
-
-def _line(one: dict[str, object]) -> str:
-    target = "" if one["target"] is None else f"(target {one['target']}, ok: {one['ok']})"
-    return f"{one['figure']:<50} {one['value']!s:>12} {one['unit']} {target}"
 
 
 def _options() -> argparse.Namespace:

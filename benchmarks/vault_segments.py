@@ -15,11 +15,10 @@ use meanwhile; what waits for the disk is then not counted.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +28,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.telling import figure, tell
 from saferoom.canonical import Digest
 from saferoom.core.facts import Table
 from saferoom.core.uscc import make_uscc
@@ -56,8 +58,8 @@ def main() -> None:
     if options.cpu:
         clock = time.process_time
     with tempfile.TemporaryDirectory(prefix="saferoom-bench-") as name:
-        for figure in measure(Path(name), _size(options)):
-            print(json.dumps(figure) if options.json else _line(figure), flush=True)
+        for one in measure(Path(name), _size(options)):
+            tell(one, as_json=options.json)
 
 
 def measure(home: Path, enterprises: int) -> Iterator[dict[str, object]]:
@@ -71,15 +73,15 @@ def measure(home: Path, enterprises: int) -> Iterator[dict[str, object]]:
     started = clock()
     snapshot = publish(store, codes)
     whole = f"{enterprises:,} x {len(COLUMNS)}"
-    yield _figure(f"publish {whole}", clock() - started, "s", None)
+    yield figure(f"publish {whole}", clock() - started, "s", None)
     encrypted, plain = scans(snapshot, home)
-    yield _figure(f"scan {whole}", encrypted, "s", None)
-    yield _figure(f"read the same bytes unencrypted, {whole}", plain, "s", None)
-    yield _figure("scan / unencrypted", encrypted / plain, "x", 1.5)
-    yield _figure("one row", one_row(snapshot, codes), "us", 100.0)
-    yield _figure("1,000 random rows", many_rows(snapshot, codes, 1000), "ms", 50.0)
+    yield figure(f"scan {whole}", encrypted, "s", None)
+    yield figure(f"read the same bytes unencrypted, {whole}", plain, "s", None)
+    yield figure("scan / unencrypted", encrypted / plain, "x", 1.5)
+    yield figure("one row", one_row(snapshot, codes), "us", 100.0)
+    yield figure("1,000 random rows", many_rows(snapshot, codes, 1000), "ms", 50.0)
     facts, rows = settled_facts(home, keys, codes)
-    yield _figure("rows in the bucket", rows, "rows", None)
+    yield figure("rows in the bucket", rows, "rows", None)
     gone = min(codes[0])
     mark = keys.mark_of(gone)
     started = clock()
@@ -87,8 +89,8 @@ def measure(home: Path, enterprises: int) -> Iterator[dict[str, object]]:
     of_facts = clock() - started
     store.erase(mark, gone)
     taken = clock() - started
-    yield _figure(f"erase one of {enterprises:,}: facts", of_facts, "s", None)
-    yield _figure(f"erase one of {enterprises:,}: facts and snapshot", taken, "s", 1.0)
+    yield figure(f"erase one of {enterprises:,}: facts", of_facts, "s", None)
+    yield figure(f"erase one of {enterprises:,}: facts and snapshot", taken, "s", 1.0)
 
 
 def publish(store: SnapshotStore, codes: list[list[str]]) -> Snapshot:
@@ -214,24 +216,6 @@ def _size(options: argparse.Namespace) -> int:
             raise SystemExit("less than 4 GiB of disk is free")
         return 1_000_000
     return 50_000 if options.quick else 200_000
-
-
-def _figure(name: str, value: float, unit: str, target: float | None) -> dict[str, object]:
-    """Write one figure by the contract: lower is better where there is a target."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {
-        "figure": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "target": target,
-        "ok": None if target is None else value <= target,
-        "machine": machine,
-    }
-
-
-def _line(one: dict[str, object]) -> str:
-    target = "" if one["target"] is None else f"(target {one['target']}, ok: {one['ok']})"
-    return f"{one['figure']:<52} {one['value']!s:>10} {one['unit']} {target}"
 
 
 def _options() -> argparse.Namespace:

@@ -11,9 +11,7 @@ by side. Filling happens in another process, so the memory shown is the vault's 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -28,6 +26,9 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.telling import figure, tell
 from saferoom.canonical import Digest
 from saferoom.core.facts import CellType, Column, Table
 from saferoom.demo.economy.calendar import last_days
@@ -59,7 +60,7 @@ def main() -> None:
         fill(options.fill, options.enterprises)
         return
     for one in measure(options.enterprises):
-        print(json.dumps(one) if options.json else _line(one), flush=True)
+        tell(one, as_json=options.json)
 
 
 def measure(enterprises: int) -> Iterator[dict[str, object]]:
@@ -158,26 +159,6 @@ def _cells(rng: np.random.Generator, column: Column, day: Ints) -> pa.Array:
             return pa.array(rng.integers(0, 2, len(day)))
         case _:
             return pa.array(rng.integers(0, 100, len(day)))
-
-
-def figure(name: str, value: float | None, unit: str, target: float | None) -> dict[str, object]:
-    """Write one figure by the contract: lower is better where there is a target."""
-    ok = None if value is None or target is None else value <= target
-    rounded = None if value is None else round(value, 2)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {
-        "figure": name,
-        "value": rounded,
-        "unit": unit,
-        "target": target,
-        "ok": ok,
-        "machine": machine,
-    }
-
-
-def _line(one: dict[str, object]) -> str:
-    target = "" if one["target"] is None else f"(target {one['target']}, ok: {one['ok']})"
-    return f"{one['figure']:<52} {one['value']!s:>12} {one['unit']} {target}"
 
 
 def _options() -> argparse.Namespace:
