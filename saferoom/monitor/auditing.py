@@ -96,7 +96,7 @@ class Visit:
         trusted = self.asked.trusted
         if not trusted.quorum:
             return
-        at = trusted.quorum_time(signed)
+        at = trusted.quorum_time(signed, self.asked.now.timestamp())
         if at is None:
             yield Alarm("CHECKPOINT_UNWITNESSED", f"{trusted.quorum} are needed")
         elif self.asked.now.timestamp() - at > OLDEST_SECONDS:

@@ -5,12 +5,29 @@ Only what it needs: the log's keys, the founders' keys, and the witnesses with t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from saferoom.canonical import Json, parse_object
 from saferoom.crypto.signing import Statement, VerifyKey
 from saferoom.errors import BadInput, Tampered
 from saferoom.tlog.checkpoint import COSIGNATURE, NoteKey, SignedCheckpoint, check_note, read_note
+
+AHEAD_SECONDS = 300  # how far clocks may differ
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Whose key it is, and for when it vouches."""
+
+    organisation: str
+    begins: float
+    ends: float
+
+    def vouches(self, at: int, now: float) -> bool:
+        """Say whether a cosignature of this time counts: in the key's period, and not ahead."""
+        return self.begins <= at < self.ends and at <= now + AHEAD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,7 @@ class Trusted:
     origin: str
     log_keys: tuple[VerifyKey, ...]  # the sound ones
     founders: tuple[Statement, ...]
-    witnesses: dict[NoteKey, str]  # key → organisation
+    witnesses: dict[NoteKey, Witness]
     quorum: int
 
     def check_note(self, text: str) -> SignedCheckpoint:
@@ -31,12 +48,14 @@ class Trusted:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         return signed
 
-    def quorum_time(self, signed: SignedCheckpoint) -> int | None:
+    def quorum_time(self, signed: SignedCheckpoint, now: float) -> int | None:
         """Return since when a quorum of organisations had seen it; None without one."""
         newest: dict[str, int] = {}
         for mark in signed.cosigned:
-            organisation = self.witnesses[mark.key]
-            newest[organisation] = max(mark.time, newest.get(organisation, 0))
+            witness = self.witnesses[mark.key]
+            if witness.vouches(mark.time, now):
+                before = newest.get(witness.organisation, 0)
+                newest[witness.organisation] = max(mark.time, before)
         if not self.quorum or len(newest) < self.quorum:
             return None
         return sorted(newest.values(), reverse=True)[self.quorum - 1]
@@ -64,9 +83,19 @@ def _read(body: dict[str, Json]) -> Trusted:
             if not one["compromised"]
         ),
         founders=tuple(Statement.from_json(one) for one in _objects(body["operators"])),
-        witnesses={key: str(one["organisation"]) for key, one in witnesses.items()},
+        witnesses={key: _witness(one) for key, one in witnesses.items()},
         quorum=int(str(body["quorum"])),
     )
+
+
+def _witness(body: dict[str, Json]) -> Witness:
+    ends = body["valid_until"]
+    until = math.inf if ends is None else _seconds(ends)
+    return Witness(str(body["organisation"]), _seconds(body["valid_from"]), until)
+
+
+def _seconds(instant: Json) -> float:
+    return datetime.fromisoformat(str(instant)).timestamp()
 
 
 def _objects(value: Json) -> list[dict[str, Json]]:

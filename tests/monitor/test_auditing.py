@@ -412,6 +412,20 @@ def test_witnesses_are_asked_for(told: Told) -> None:
     assert set(KEYS) >= {"w1", "w2"}
 
 
+def test_a_retired_key_and_a_time_ahead_vouch_for_nothing(told: Told) -> None:
+    note = (told.folder / "log/checkpoint").read_text()
+    keys = (witness("w1"), witness("w2"))
+    told.trust = tale.trust(witnesses=Witnesses(2, keys))
+    ahead = cosigned({"w1": NOW, "w2": NOW + timedelta(days=3650)}, note)
+    (told.folder / "log/cosigned").write_text(ahead)
+    assert told.visit() == ["CHECKPOINT_UNWITNESSED"]
+    (told.folder / "log/cosigned").write_text(cosigned({"w1": NOW, "w2": NOW}, note))
+    assert told.visit() == []
+    retired = replace(keys[1], valid_until=write_instant(NOW - timedelta(days=1)))
+    told.trust = tale.trust(witnesses=Witnesses(2, (keys[0], retired)))
+    assert told.visit() == ["CHECKPOINT_UNWITNESSED"]
+
+
 # --- promises ---
 
 
