@@ -27,7 +27,7 @@ from saferoom.core.erasure import ErasureCertificate
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import EraseOrder, check_erase_order, check_rotate_order
 from saferoom.crypto.signing import Statement
-from saferoom.errors import CODES, Isolation, NotFound, SaferoomError, Unavailable
+from saferoom.errors import CODES, Isolation, NotFound, SaferoomError, Tampered, Unavailable
 
 ORDERED, CERTIFIED = "ordered", "certified"
 NO_MODELS = "No model of this room was trained on its rows."
@@ -106,7 +106,7 @@ def _carry_out(room: Room, order: Statement) -> None:
     teach(room)
     try:
         certified = room.steward.erase(order)
-    except (Unavailable, Isolation):
+    except (Unavailable, Isolation, Tampered):  # a damaged file is mended, and the order waits
         raise
     except SaferoomError as error:
         with writing(room.database) as connection:

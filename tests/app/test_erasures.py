@@ -154,6 +154,22 @@ def test_a_vault_that_is_away_erases_when_it_is_back(world: World) -> None:
     assert erasures.certificate(world.room, paper.digest)["models"] == []
 
 
+def test_an_order_outlives_a_damaged_file_of_the_vault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = order(world)
+
+    def damaged(_: Statement) -> Statement:
+        raise Tampered("CONTENT_CHANGED", "a part of the facts")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.vault, "erase", damaged)
+        with pytest.raises(Tampered):
+            erasures.erase(world.room, OPERATOR, paper)
+    assert erasures.carry_out_waiting(world.room) == 1
+    assert erasures.certificate(world.room, paper.digest)["models"] == []
+
+
 def test_what_the_vault_refuses_has_ended_and_says_why(world: World) -> None:
     world.score()
     world.vault.refuses_orders = "REPLAY"
