@@ -40,13 +40,10 @@ def postgresql_server() -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def fresh_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], str]:
+def fresh_database(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Copy a migrated database; migrating once is most of the time that a test would take."""
-    if request.param == "sqlite":
-        return _sqlite_copies(tmp_path_factory.mktemp("databases"))
-    return _postgresql_copies(request.getfixturevalue("postgresql_server"))
+    copies: Callable[[], str] = request.getfixturevalue(f"{request.param}_copies")
+    return copies
 
 
 @pytest.fixture
@@ -62,7 +59,9 @@ def database(database_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def _sqlite_copies(folder: Path) -> Callable[[], str]:
+@pytest.fixture(scope="session")
+def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    folder = tmp_path_factory.mktemp("databases")
     first = folder / "first.db"
     engine = open_database(sqlite_url(first))
     migrate(engine)
@@ -76,7 +75,9 @@ def _sqlite_copies(folder: Path) -> Callable[[], str]:
     return copy
 
 
-def _postgresql_copies(server: Callable[[str], str]) -> Callable[[], str]:
+@pytest.fixture(scope="session")
+def postgresql_copies(postgresql_server: Callable[[str], str]) -> Callable[[], str]:
+    server = postgresql_server
     admin = sa.create_engine(server("postgres"), isolation_level="AUTOCOMMIT")
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         _execute(admin, f"ALTER SYSTEM SET {setting} = off")  # tests kill programs, not machines
