@@ -273,6 +273,11 @@ CODES: dict[str, Code] = {
         "This would be a row, or one enterprise's value.",
         "Ask for a count, mean, quantiles or a histogram of a cohort.",
     ),
+    "OWN_RECORD_CAP": Code(
+        Refusal,
+        "The enterprise asked for its own record as often as it may in one day.",
+        "Use the record that you have, and ask again tomorrow.",
+    ),
     # Input: can it be read?
     "NOT_CANONICAL": Code(
         BadInput,
@@ -566,6 +571,11 @@ CODES: dict[str, Code] = {
         Tampered,
         "The receipt is not what the room issued.",
         "Ask the room for the receipt again, and keep this one as evidence.",
+    ),
+    "LOOKS_INVALID": Code(
+        Tampered,
+        "The list of who looked is not one that the room signed as complete.",
+        "Fetch it again, and keep this one as evidence.",
     ),
     "CHECKPOINT_UNTRUSTED": Code(
         Tampered,

@@ -46,6 +46,7 @@ _OPEN = "200 200 200 200 200 200 200 200 200 200 200"
 _KNOWN = "401 200 200 200 200 200 200 200 200 200 200"
 _OPERATORS = "401 403 403 403 403 200 403 403 403 403 403"
 _ENTERPRISE = "401 403 403 403 403 403 403 200 403 403 403"
+_ENTERPRISE_OWN = "401 403 403 403 403 403 403 200 200 403 403"  # each its own
 _VERSION = "401 200 200 200 404 200 200 200 404 404 404"
 _LISTED = "401 seen seen seen unseen seen seen seen unseen unseen unseen"
 
@@ -67,6 +68,7 @@ TABLE: tuple[Row, ...] = (
     _row("GET /v1/mock", "read the declarations of mock data", _KNOWN),
     _row("GET /v1/notices", "read the notices of bank A",
          "401 seen seen seen unseen unseen unseen unseen unseen unseen unseen"),
+    _row("GET /v1/looks", "read who looked at the enterprise", _ENTERPRISE_OWN),
     _row("POST /v1/contacts", "say where bank A's notices go",
          "401 403 200 403 403 403 403 403 403 403 403"),
     _row("POST /v1/enrolments", "vouch for a colleague's key, beside an operator", _OPERATORS),

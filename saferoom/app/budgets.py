@@ -18,14 +18,13 @@ from saferoom.app import loading
 from saferoom.app.batches import check_count, read_new
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entries
+from saferoom.app.lookups import SEES_ALL, note_lookup
 from saferoom.canonical import Digest, Json
 from saferoom.core.budget import Budget, check_budget, check_order, check_replacement
 from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound
-
-SEES_ALL = frozenset({Role.OPERATOR, Role.AUDITOR})
 
 
 def sign_budgets(
@@ -59,6 +58,7 @@ def ledger(room: Room, caller: Caller) -> list[dict[str, Json]]:
         t.account, t.enterprise.c.ceiling_mbit, t.enterprise.c.spent_mbit.label("spent_all")
     ).join(t.enterprise, t.enterprise.c.code == t.account.c.enterprise)
     query = query.order_by(t.account.c.enterprise, t.account.c.bank_group)
+    note_lookup(room, caller, "ledger")
     with reading(room.database) as connection:
         if caller.role is Role.ENTERPRISE:
             query = query.where(t.account.c.enterprise == caller.party)

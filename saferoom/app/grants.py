@@ -16,10 +16,11 @@ from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.app import loading
 from saferoom.app.batches import check_count, read_new
-from saferoom.app.budgets import SEES_ALL, ledger, read_budgets, sign_budgets
+from saferoom.app.budgets import ledger, read_budgets, sign_budgets
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entries
 from saferoom.app.locking import lock_enterprises
+from saferoom.app.lookups import SEES_ALL, note_lookup
 from saferoom.app.revocations import load_revocations
 from saferoom.app.revoking import revoke, revoke_all
 from saferoom.app.templates import standing_template
@@ -65,6 +66,7 @@ def list_grants(room: Room, caller: Caller) -> list[dict[str, Json]]:
             query = query.where(t.permission.c.enterprise == caller.party)
         case role if role not in SEES_ALL:
             query = query.where(t.permission.c.bank == caller.party)
+    note_lookup(room, caller, "grants")
     now = room.clock()
     with reading(room.database) as connection:
         rows = connection.execute(query).all()

@@ -32,6 +32,7 @@ CONCERNED: Mapping[str, str] = {
     "grant_revoked": "enterprise",
     "erased": "enterprise",
     "quality_ticket": "source",
+    "looked_up": "enterprise",
 }
 
 
@@ -55,7 +56,7 @@ def concerned(
         yield from ((who, kind, position) for position, who in enumerate(record_subjects))
     elif kind == "version_suspended":
         yield subject, kind, WHOLE_ENTRY
-    elif kind in CONCERNED:
+    elif kind in CONCERNED and personal[CONCERNED[kind]] is not None:  # None: it concerns all
         yield str(personal[CONCERNED[kind]]), _called(kind, personal), WHOLE_ENTRY
 
 

@@ -19,6 +19,7 @@ from saferoom.adapters.database.engine import reading
 from saferoom.app import witnessing
 from saferoom.app.context import Caller, Room
 from saferoom.app.deliveries import DELIVERED
+from saferoom.app.lookups import note_lookup
 from saferoom.app.shredding import load_keys, open_openings
 from saferoom.app.withholding import withheld_from_bank
 from saferoom.core.enrolment import Role
@@ -43,6 +44,7 @@ def get(room: Room, caller: Caller, release_id: str) -> bytes:
             raise NotYet("NOT_SEQUENCED")
         record = _record(connection, release, openings.get(release.position, {}))
         shown = "answer" in record.openings and _shown(connection, room, caller, release)
+    note_lookup(room, caller, "receipt", release.enterprise)
     return build_receipt(
         checkpoint=note,
         leaf=entry.leaf,

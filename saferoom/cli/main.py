@@ -22,6 +22,7 @@ from saferoom.cli import (
     init,
     keys,
     login,
+    looks,
     mock,
     notices,
     order,
@@ -75,6 +76,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
 app.add_typer(version.app, name="version")
 app.add_typer(grant.app, name="grant")
+app.add_typer(looks.app, name="looks")
 app.command("notices")(notices.notices)
 app.command("contact")(notices.contact)
 app.command("verify")(verify.verify)

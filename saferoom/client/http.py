@@ -181,6 +181,10 @@ class RoomClient:
             after = int(str(page[-1]["number"]))
         return listed
 
+    def looks(self, first: int = 0) -> Answer:
+        """Ask for a page of who looked at one's own enterprise, from a place of the log on."""
+        return self._get("/v1/looks", {"first": str(first)})
+
     def receipts(self, *, version: str | None = None, since: str | None = None) -> list[str]:
         """List receipt ids, newest last."""
         params = {k: v for k, v in (("version", version), ("since", since)) if v is not None}

@@ -34,7 +34,7 @@ Place = str | Path
 def verify(
     receipt: bytes | Place,
     checkpoint: Place | None = None,
-    trust: Place | None = None,
+    trust: Place | Trust | None = None,
     log: Place | None = None,
     erasure: Place | None = None,
 ) -> Verified:
@@ -44,7 +44,7 @@ def verify(
     address) to the log beside the checkpoint. Without a checkpoint the receipt's own is used.
     `erasure` holds the order and the certificate that the room answered to it.
     """
-    trusted = read_trust(checkpoint, trust)
+    trusted = trust if isinstance(trust, Trust) else read_trust(checkpoint, trust)
     verified = _verify(receipt, checkpoint, trusted, log)
     if erasure is None:
         return verified

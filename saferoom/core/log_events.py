@@ -71,6 +71,7 @@ KINDS: dict[str, EventKind] = {
     "token_issued": EventKind((), ("holder",)),
     "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
     "openings_exported": EventKind((), ("auditor", "entries")),
+    "looked_up": EventKind((), ("by", "role", "what", "enterprise")),
 }
 
 

@@ -26,6 +26,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "erased": ("数据已删除", "data were erased"),
     "quality_ticket": ("数据质量工单", "a table of yours needs attention"),
     "release": ("信息已被使用", "a result was released"),
+    "looked_up": ("管理人员查阅了贵方记录", "an operator or auditor looked something up"),
     "refusal": ("使用请求被拒绝", "a request was refused"),
 }
 

@@ -50,6 +50,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "token_issued": ("", "holder", ""),
     "witnesses_overridden": ("", "reason valid_until by statement", ""),
     "openings_exported": ("", "auditor entries", ""),
+    "looked_up": ("", "by role what enterprise", ""),
 }
 
 

@@ -12,7 +12,7 @@ the room. Nothing of the server is imported here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from saferoom.canonical import Digest, Json
 from saferoom.client import keyfolder
 from saferoom.client.http import Answer, RoomClient
 from saferoom.client.keyfolder import KeyFolder
+from saferoom.client.looks import Look, check_looks, fetch_looks
 from saferoom.client.trustfile import read_trust, trust_of
 from saferoom.core.admission import Admission
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT
@@ -51,6 +52,7 @@ from saferoom.sdk.progress import track
 
 T = TypeVar("T", bound=StrEnum)
 NOTICE_COLUMNS = ("number", "kind", "time", "bank", "purpose", "charge_mbit", "entry")
+LOOK_COLUMNS = tuple(one.name for one in fields(Look))
 _SHOWN = ("name", "category", "level", "feature_type", "table", "title_zh", "title_en")
 
 
@@ -239,6 +241,11 @@ class Room:
     def notices(self, after: int = 0) -> pd.DataFrame:
         """List what happened to one's own party, oldest first: uses, keys, grants, stops."""
         return pd.DataFrame(self.client.notices(after), columns=list(NOTICE_COLUMNS))
+
+    def who_looked(self) -> pd.DataFrame:
+        """List, as an enterprise, all that the log holds about it; every line is checked."""
+        found = check_looks(fetch_looks(self.client, self.client.author.keys.party), self.trust)
+        return pd.DataFrame([asdict(one) for one in found], columns=list(LOOK_COLUMNS))
 
     def _score(self, request: Statement, asked: Asked, reader: Reader) -> list[Line]:
         """Ask once; refuse grades of another snapshot than the room shows to everybody."""

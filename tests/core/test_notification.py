@@ -12,7 +12,7 @@ from saferoom.core.notification import MOST_ATTEMPTS, WORDS, Told, compose, paus
 
 
 def test_there_are_words_for_every_kind_of_notice() -> None:
-    names = {name: None for kind in KINDS.values() for name in (*kind.committed, *kind.record)}
+    names = {name: "x" for kind in KINDS.values() for name in (*kind.committed, *kind.record)}
     found = {
         what
         for kind in KINDS
@@ -20,6 +20,13 @@ def test_there_are_words_for_every_kind_of_notice() -> None:
         for _, what, _ in notices.concerned(kind, "x", {**names, "replaces": replaces}, ["x"])
     }
     assert found == WORDS.keys()
+
+
+def test_what_concerns_all_is_a_notice_to_nobody() -> None:
+    told = {"by": "zhao", "role": "operator", "what": "ledger"}
+    assert not [*notices.concerned("looked_up", "zhao", {**told, "enterprise": None}, [])]
+    one = [*notices.concerned("looked_up", "x", {**told, "enterprise": "x"}, [])]
+    assert one == [("x", "looked_up", -1)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from(sorted(WORDS))), min_size=1))
