@@ -572,6 +572,11 @@ CODES: dict[str, Code] = {
         "The receipt is not what the room issued.",
         "Ask the room for the receipt again, and keep this one as evidence.",
     ),
+    "LINEAGE_INVALID": Code(
+        Tampered,
+        "What a score is said to rest on does not hold together.",
+        "Ask the room again, and keep this as evidence.",
+    ),
     "LOOKS_INVALID": Code(
         Tampered,
         "The list of who looked is not one that the room signed as complete.",

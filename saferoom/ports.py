@@ -65,6 +65,15 @@ class Recalled:
     head: Digest | None  # after as many lessons as were asked for; None: it has fewer
 
 
+@dataclass(frozen=True)
+class Disputed:
+    """Whose record counts as disputed now, and the note that only its stewards can read."""
+
+    party: str
+    table: str
+    note: bytes | None
+
+
 class Vault(Protocol):
     """The vault's verbs that the room's use cases call."""
 
@@ -106,6 +115,22 @@ class Steward(Protocol):
 
     def rotate(self, order: Statement) -> Mapping[str, Json]:
         """Change every key of what rests, while scores go on."""
+        ...
+
+    def own_record(self, order: Statement) -> bytes:
+        """Have an enterprise's own rows sealed to the key that its order names."""
+        ...
+
+    def dispute(self, statement: Statement) -> Disputed:
+        """Let a record count as disputed, by its enterprise's own statement."""
+        ...
+
+    def batches(self, after: int) -> Statement | None:
+        """Return the vault's word for the batches after a number; None where there is none."""
+        ...
+
+    def snapshot_paper(self) -> Statement | None:
+        """Return the vault's word for what the current snapshot was made of."""
         ...
 
     def profile(self, order: Statement) -> Mapping[str, Json]:

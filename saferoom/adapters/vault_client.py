@@ -19,7 +19,7 @@ from saferoom.canonical import Digest, Json
 from saferoom.core.learnt import Learnt
 from saferoom.crypto.signing import Statement
 from saferoom.errors import CODES, SaferoomError, Unavailable
-from saferoom.ports import Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
+from saferoom.ports import Disputed, Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
 from saferoom.wire import Frame, receive, send
 
 CALL_SECONDS = 90.0  # longer than the vault evaluates
@@ -144,6 +144,32 @@ class VaultClient:
         header: dict[str, Json] = {"verb": "profile", "order": order.to_json()}
         return self._call(header, seconds=self._steward_seconds).header
 
+    def own_record(self, order: Statement) -> bytes:
+        """Have an enterprise's own rows sealed to the key that its order names."""
+        header: dict[str, Json] = {"verb": "own_record", "order": order.to_json()}
+        match self._call(header).attachments:
+            case (sealed,):
+                return sealed
+            case _:
+                raise _strange()
+
+    def dispute(self, statement: Statement) -> Disputed:
+        """Let a record count as disputed, by its enterprise's own statement."""
+        header: dict[str, Json] = {"verb": "dispute", "order": statement.to_json()}
+        match self._call(header).header:
+            case {"party": str(party), "table": str(table), "note": str() | None as note}:
+                return Disputed(party, table, None if note is None else _hex(note))
+            case _:
+                raise _strange()
+
+    def batches(self, after: int) -> Statement | None:
+        """Return the vault's word for the batches after a number; None where there is none."""
+        return _paper(self._call({"verb": "batches", "after": after}).header)
+
+    def snapshot_paper(self) -> Statement | None:
+        """Return the vault's word for what the current snapshot was made of."""
+        return _paper(self._call({"verb": "snapshot_paper"}).header)
+
     def close(self) -> None:
         """Close the connections that wait; those in use are closed by their users."""
         while (channel := self._pooled()) is not None:
@@ -212,6 +238,18 @@ def _connect(path: Path) -> socket.socket:
     finally:
         os.close(folder)
     return channel
+
+
+def _paper(header: Mapping[str, Json]) -> Statement | None:
+    paper = header.get("paper")
+    return None if paper is None else Statement.from_json(paper)
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise _strange() from error
 
 
 def _checked(frame: Frame) -> Frame:

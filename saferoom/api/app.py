@@ -23,6 +23,7 @@ from saferoom.api.routes import (
     audit,
     grants,
     notices,
+    own,
     people,
     public,
     quality,
@@ -57,7 +58,9 @@ def create(room: Room, log_folder: Path, quotas: Quotas | None = None) -> FastAP
     app.state.throttle = Throttle()
     app.state.health_threads = CapacityLimiter(HEALTH_THREADS)
     app.state.quotas = quotas or Quotas()
-    for module in (public, people, notices, versions, grants, scores, sources, quality, audit):
+    for module in (
+        *(public, people, notices, versions, grants, scores, own, sources, quality, audit),
+    ):
         app.include_router(module.router)
     add_handlers(app)
     app.add_middleware(Edge, metrics=app.state.metrics, check_token=partial(tokens.who, room))

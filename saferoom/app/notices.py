@@ -32,6 +32,8 @@ CONCERNED: Mapping[str, str] = {
     "grant_revoked": "enterprise",
     "erased": "enterprise",
     "quality_ticket": "source",
+    "own_record_given": "enterprise",
+    "record_disputed": "enterprise",
     "looked_up": "enterprise",
 }
 
@@ -58,6 +60,8 @@ def concerned(
         yield subject, kind, WHOLE_ENTRY
     elif kind in CONCERNED and personal[CONCERNED[kind]] is not None:  # None: it concerns all
         yield str(personal[CONCERNED[kind]]), _called(kind, personal), WHOLE_ENTRY
+        if kind == "record_disputed":  # whoever brought it is to answer
+            yield str(personal["source"]), kind, WHOLE_ENTRY
 
 
 def _called(kind: str, personal: Mapping[str, Json]) -> str:

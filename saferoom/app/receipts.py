@@ -35,7 +35,7 @@ MOST_LISTED = 10_000
 def get(room: Room, caller: Caller, release_id: str) -> bytes:
     """Build one receipt's canonical bytes; NOT_SEQUENCED (425) until the log has it."""
     with reading(room.database) as connection:
-        release = _find(connection, caller, release_id)
+        release = find_release(connection, caller, release_id)
         entry = connection.execute(sa.select(t.entry).where(t.entry.c.id == release.entry)).one()
         openings = _openings(connection, room, release)
         override = witnessing.named_override(connection, openings.get(_LEAF, {}))
@@ -77,7 +77,10 @@ def _own(caller: Caller) -> sa.ColumnElement[bool]:
     return column == caller.party
 
 
-def _find(connection: Connection, caller: Caller, release_id: str) -> Row[*tuple[object, ...]]:
+def find_release(
+    connection: Connection, caller: Caller, release_id: str
+) -> Row[*tuple[object, ...]]:
+    """Find a release that the caller may know of."""
     query = sa.select(t.release).where(t.release.c.id == release_id)
     if caller.role not in _SEES_ALL:
         query = query.where(_own(caller))

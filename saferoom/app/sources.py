@@ -15,6 +15,7 @@ from saferoom.adapters.database.writing import insert_new, insert_or_update
 from saferoom.app import loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
+from saferoom.app.lineage import catch_up, keep_snapshot_paper
 from saferoom.app.log import acknowledge
 from saferoom.app.quality import send_tickets
 from saferoom.app.teaching import teach
@@ -50,6 +51,7 @@ def ingest(room: Room, caller: Caller, party: str, order: Statement) -> dict[str
     }
     with writing(room.database) as connection:
         write_entry(connection, room, Draft("ingested", party, personal))
+    catch_up(room)
     return counts
 
 
@@ -126,9 +128,13 @@ def _publish(room: Room, snapshot: Snapshot) -> None:
         "enterprises": snapshot.enterprises,
         "published_at": snapshot.published_at,
     }
+    catch_up(room)
+    paper = room.steward.snapshot_paper()
     with writing(room.database) as connection:
         now = {"name": "snapshot", "digest": snapshot.digest}
         insert_or_update(connection, t.standing, [now])
+        if paper is not None:
+            keep_snapshot_paper(connection, room, paper, snapshot.digest)
         if insert_new(connection, t.snapshot, row):
             artefacts = {"snapshot": snapshot.digest, "views": snapshot.views}
             draft = Draft("snapshot_published", room.origin, {"as_of": snapshot.as_of}, artefacts)

@@ -185,6 +185,35 @@ class RoomClient:
         """Ask for a page of who looked at one's own enterprise, from a place of the log on."""
         return self._get("/v1/looks", {"first": str(first)})
 
+    def own_record(self, order: Statement) -> bytes:
+        """Have one's own rows, sealed to the key that the order names."""
+        body: Answer = {"statement": order.to_json()}
+        told = self._write("/v1/own-records", body)
+        try:
+            return bytes.fromhex(_text(told, "sealed"))
+        except ValueError as error:
+            raise _strange() from error
+
+    def dispute(self, statement: Statement) -> Digest:
+        """Let a record of one's own count as disputed."""
+        return _digest(self._post("/v1/disputes", statement))
+
+    def disputes(self) -> list[Answer]:
+        """List one's own disputes; as a steward, those of one's source."""
+        return self._list("/v1/disputes", "disputes")
+
+    def lineage(self, receipt_id: str) -> Answer:
+        """Ask what a release rests on."""
+        return self._get(f"/v1/lineage/{receipt_id}")
+
+    def batch(self, number: int) -> Answer:
+        """Ask, as its source, an operator or an auditor, where a batch went."""
+        return self._get(f"/v1/lineage/batches/{number}")
+
+    def touched(self, order: Digest) -> Answer:
+        """Ask which models an erased enterprise touched."""
+        return self._get(f"/v1/lineage/erasures/{order}")
+
     def receipts(self, *, version: str | None = None, since: str | None = None) -> list[str]:
         """List receipt ids, newest last."""
         params = {k: v for k, v in (("version", version), ("since", since)) if v is not None}

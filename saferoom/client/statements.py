@@ -20,6 +20,7 @@ from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import Decision, Vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
 from saferoom.core.contact import Contact
+from saferoom.core.dispute import Dispute, Why
 from saferoom.core.enrolment import Enrolment, Signatory
 from saferoom.core.grant import Grant, Revocation
 from saferoom.core.grant_text import worded
@@ -36,8 +37,10 @@ from saferoom.core.orders import (
     SnapshotOrder,
 )
 from saferoom.core.override import Override
+from saferoom.core.own_record import OwnRecordOrder
 from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
+from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
 from saferoom.errors import BadInput
 
@@ -49,6 +52,7 @@ Signable = (
     Admission
     | Budget
     | Contact
+    | Dispute
     | Enrolment
     | EraseOrder
     | Exit
@@ -57,6 +61,7 @@ Signable = (
     | KeyBackupOrder
     | Manifest
     | Override
+    | OwnRecordOrder
     | ProfileOrder
     | Revocation
     | RotateOrder
@@ -154,6 +159,31 @@ class Author:
         return self._sign(
             VersionSuspension(
                 version=version, reason=reason, suspended_at=self._now(), nonce=self._nonce()
+            )
+        )
+
+    def own_record_order(self, seal_to: SealingPublicKey, vault: str) -> Statement:
+        """Order, as an enterprise, one's own rows of this vault, sealed to this key."""
+        return self._sign(
+            OwnRecordOrder(
+                enterprise=self.keys.party,
+                seal_to=seal_to.raw.hex(),
+                vault=vault,
+                asked_at=self._now(),
+                nonce=self._nonce(),
+            )
+        )
+
+    def dispute(self, batch: int, row: int, why: Why) -> Statement:
+        """Say, as an enterprise, that a row of one's own record is wrong."""
+        return self._sign(
+            Dispute(
+                enterprise=self.keys.party,
+                batch=batch,
+                row=row,
+                why=why,
+                asked_at=self._now(),
+                nonce=self._nonce(),
             )
         )
 

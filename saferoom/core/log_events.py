@@ -71,6 +71,10 @@ KINDS: dict[str, EventKind] = {
     "token_issued": EventKind((), ("holder",)),
     "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
     "openings_exported": EventKind((), ("auditor", "entries")),
+    "own_record_given": EventKind((), ("enterprise", "order")),
+    "record_disputed": EventKind((), ("enterprise", "source", "statement")),
+    "batches_taken": EventKind(("paper",)),
+    "snapshot_made": EventKind(("snapshot", "paper")),
     "looked_up": EventKind((), ("by", "role", "what", "enterprise")),
 }
 

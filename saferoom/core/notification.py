@@ -26,6 +26,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "erased": ("数据已删除", "data were erased"),
     "quality_ticket": ("数据质量工单", "a table of yours needs attention"),
     "release": ("信息已被使用", "a result was released"),
+    "own_record_given": ("已提供本企业数据", "your own record was given out"),
+    "record_disputed": ("数据异议已登记", "a record was disputed"),
     "looked_up": ("管理人员查阅了贵方记录", "an operator or auditor looked something up"),
     "refusal": ("使用请求被拒绝", "a request was refused"),
 }

@@ -50,6 +50,10 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "token_issued": ("", "holder", ""),
     "witnesses_overridden": ("", "reason valid_until by statement", ""),
     "openings_exported": ("", "auditor entries", ""),
+    "own_record_given": ("", "enterprise order", ""),
+    "record_disputed": ("", "enterprise source statement", ""),
+    "batches_taken": ("paper", "", ""),
+    "snapshot_made": ("snapshot paper", "", ""),
     "looked_up": ("", "by role what enterprise", ""),
 }
 

@@ -75,6 +75,10 @@ class Custody:
         """Return what an order was certified with; None if it was not obeyed yet."""
         return self._erasures.certificate(order)
 
+    def is_erased(self, enterprise: str) -> bool:
+        """Say whether it was erased once, whatever came in since."""
+        return self._keys.mark_of(enterprise) in self._erasures.marks
+
     def back_up(self, order: KeyBackupOrder, now: datetime) -> bytes:
         """Seal a copy of the keys."""
         return self._backups.make(order, now)

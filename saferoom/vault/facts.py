@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pyarrow.parquet.encryption as pe  # type: ignore[import-untyped]
 
@@ -24,7 +25,7 @@ from saferoom.core.facts import Table
 from saferoom.core.record import check_field
 from saferoom.errors import Tampered
 from saferoom.vault.durable import sync_all, write_file
-from saferoom.vault.keys import Keys
+from saferoom.vault.keys import Keys, bucket_of, cell_of
 from saferoom.vault.parts import (
     KEYS,
     Batch,
@@ -67,10 +68,23 @@ class FactStore:
         ]
         return max(batches, key=lambda batch: batch.number).mark if batches else None
 
-    def begin(self, source: str, table: Table) -> Intake:
-        """Start to take one file."""
+    def begin(self, source: str, table: Table, order: Digest | None = None) -> Intake:
+        """Start to take one file, by an order."""
         numbers = [batch.number for batch in self.manifest.batches]
-        return Intake(self, source, table, max(numbers, default=0) + 1)
+        return Intake(self, source, table, max(numbers, default=0) + 1, order)
+
+    def read_own(self, table: Table, enterprise: str) -> pa.Table:
+        """Decrypt one enterprise's rows of one table, and no more than its place holds."""
+        mark = self.keys.mark_of(enterprise)
+        empty = schema_of(table).empty_table()
+        places = [
+            part
+            for part in self.manifest.parts
+            if (part.table, part.bucket) == (table.name, bucket_of(mark))
+            and (part.cell is None or part.cell == cell_of(mark, part.cells or 1))
+        ]
+        rows = (self.read_part(part, empty.column_names) for part in places)
+        return pa.concat_tables([empty, *(one.filter(_of(enterprise)) for one in rows)])
 
     def read(self, table: Table, bucket: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Decrypt all rows of one bucket of one table, of some columns if they are named."""
@@ -172,8 +186,16 @@ class FactStore:
 class Intake:
     """One file on its way in."""
 
-    def __init__(self, store: FactStore, source: str, table: Table, number: int) -> None:
+    def __init__(  # what a batch is, made by the store alone
+        self,
+        store: FactStore,
+        source: str,
+        table: Table,
+        number: int,
+        order: Digest | None = None,
+    ) -> None:
         self._store, self._source, self._table, self._number = store, source, table, number
+        self._order = order
         self._waiting: list[pa.Table] = []
         self._parts: list[Part] = []
         self._rows = self._flushed = 0
@@ -206,6 +228,8 @@ class Intake:
             quarantined=int(str(quarantined)),
             taken_at=taken_at,
             mark=mark,
+            order=self._order,
+            nonce=self._store.keys.random(32).hex(),
         )
         # From here on a fault may come after the manifest names them: the next start decides.
         parts, self._parts = tuple(self._parts), []
@@ -241,6 +265,10 @@ class Intake:
             part = Part(table=self._table.name, bucket=bucket, file=name, rows=some.num_rows)
             self._parts.append(part)
             self._store.write_part(part, some)
+
+
+def _of(enterprise: str) -> pc.Expression:
+    return pc.field("uscc") == enterprise
 
 
 def _repeats(column: pa.Field) -> bool:

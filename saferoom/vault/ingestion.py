@@ -32,6 +32,7 @@ from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import BadInput, Isolation, Unavailable
 from saferoom.vault.batches import decode
 from saferoom.vault.facts import FactStore, Intake
+from saferoom.vault.parts import Batch
 from saferoom.wire import Frame, TimedSocket, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
@@ -71,10 +72,29 @@ class Counts:
     rows: int = 0
     quarantined: int = 0
     tables: dict[str, dict[str, Json]] = field(default_factory=dict)
+    taken: list[Json] = field(default_factory=list)  # what opens the lines of its batches
 
     def to_body(self) -> dict[str, Json]:
         """State them all."""
-        return {"rows": self.rows, "quarantined": self.quarantined, "tables": {**self.tables}}
+        return {
+            "rows": self.rows,
+            "quarantined": self.quarantined,
+            "tables": {**self.tables},
+            "taken": [*self.taken],
+        }
+
+    def name(self, batch: Batch) -> None:
+        """Tell the source under which number a batch stands, and how to show that it is its own."""
+        self.taken.append(
+            {
+                "number": batch.number,
+                "table": batch.table,
+                "nonce": batch.nonce,
+                "digest": batch.digest,
+                "rows": batch.rows,
+                "quarantined": batch.quarantined,
+            }
+        )
 
     def add(self, table: str, header: Mapping[str, Json]) -> None:
         """Count one file."""
@@ -98,9 +118,15 @@ class Ingestion:
     """One source on its way in."""
 
     def __init__(
-        self, store: FactStore, tables: Mapping[str, Table], key: SealingKey, now: datetime
+        self,
+        store: FactStore,
+        tables: Mapping[str, Table],
+        key: SealingKey,
+        now: datetime,
+        order: Digest | None = None,
     ) -> None:
         self._store, self._tables, self._key, self._now = store, tables, key, now
+        self._order = order
         self._ends = time.monotonic() + RUN_SECONDS
         self._awaited: dict[str, Digest] | None = None
 
@@ -166,7 +192,7 @@ class Ingestion:
             return
         with self._taking(source, table) as intake:
             end = self._batches(channel, table, intake, _END)
-            intake.commit(end, found, write_instant(self._now))
+            counts.name(intake.commit(end, found, write_instant(self._now)))
         counts.add(table.name, end)
 
     def _table(
@@ -189,7 +215,8 @@ class Ingestion:
             if mark == after:
                 intake.abort()
             else:
-                intake.commit(end, digest(mark), write_instant(self._now), str(mark))
+                at = write_instant(self._now)
+                counts.name(intake.commit(end, digest(mark), at, str(mark)))
         counts.add(table.name, end)
 
     def _declared(self, source: SourceManifest, header: Mapping[str, Json]) -> Table:
@@ -200,7 +227,7 @@ class Ingestion:
 
     @contextmanager
     def _taking(self, source: SourceManifest, table: Table) -> Iterator[Intake]:
-        intake = self._store.begin(source.name, table)
+        intake = self._store.begin(source.name, table, self._order)
         try:
             yield intake
         except BaseException as error:  # also a shutdown: nothing half-taken stays

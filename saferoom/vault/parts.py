@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 
-from saferoom.canonical import Digest, parse_object
+from saferoom.canonical import Digest, Json, parse_object
 from saferoom.core.facts import Table
 from saferoom.core.record import Record
 from saferoom.vault.batches import ARROW_TYPES
 from saferoom.vault.keys import BUCKETS
 
+_KIND_2 = "saferoom/facts-manifest/2"
 KEYS = "facts/"  # what the names of their keys begin with
 
 
@@ -52,6 +53,8 @@ class Batch(Record):
     quarantined: int
     taken_at: str
     mark: str | None  # of a database's table: how far it was read
+    order: Digest | None = None  # by which it came in; None: before orders were kept
+    nonce: str | None = None  # that hides what its line commits to (lineage.py)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ class Renewal(Record):
 class FactsManifest(Record):
     """What the folder holds."""
 
-    KIND = "saferoom/facts-manifest/2"
+    KIND = "saferoom/facts-manifest/3"
     parts: tuple[Part, ...] = ()
     batches: tuple[Batch, ...] = ()
     renewals: tuple[Renewal, ...] = ()
@@ -102,7 +105,19 @@ def read_manifest(path: Path) -> FactsManifest:
     """Read it; a folder without one holds nothing."""
     if not path.exists():
         return FactsManifest()
-    return FactsManifest.from_body(parse_object(path.read_bytes()))
+    body = parse_object(path.read_bytes())
+    return FactsManifest.from_body(_since_2(body) if body.get("kind") == _KIND_2 else body)
+
+
+def _since_2(body: dict[str, Json]) -> dict[str, Json]:
+    """Read a manifest from before batches kept their orders."""
+    listed = body.get("batches")
+    batches: list[Json] = [
+        {**one, "order": None, "nonce": None}
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict)
+    ]
+    return {**body, "kind": FactsManifest.KIND, "batches": batches}
 
 
 def schema_of(table: Table) -> pa.Schema:

@@ -21,6 +21,7 @@ import numpy as np
 
 from saferoom.canonical import Digest, canonical_bytes, digest_bytes
 from saferoom.core.moment import write_instant
+from saferoom.crypto.signing import Statement
 from saferoom.errors import Tampered
 from saferoom.vault.durable import sync, sync_all, write_file
 from saferoom.vault.keys import BUCKETS, Keys, wrap
@@ -36,6 +37,8 @@ from saferoom.vault.snapshots import (
 )
 
 KEPT = 2
+PAPER = "paper"
+PaperOf = Callable[[Digest, SnapshotManifest], Statement]
 MOST_ROWS = 16_384  # of one file, which is what an erasure rewrites
 
 
@@ -59,15 +62,19 @@ class SnapshotStore:
         """Return every snapshot that can still be read, the newest first."""
         return tuple(self._kept)
 
-    def publish(
+    def publish(  # noqa: PLR0917  # what a snapshot is
         self,
         as_of: str,
         views: Digest,
         columns: tuple[str, ...],
         compute: Callable[[int], Rows],
         now: datetime,
+        paper_of: PaperOf | None = None,
     ) -> Snapshot:
-        """Compute and write every bucket, then switch; of what fails nothing stays."""
+        """Compute and write every bucket, then switch; of what fails nothing stays.
+
+        What it was made of is said in a paper beside it, if anybody signs one.
+        """
         with self._lock, self._cleared_if_it_fails():
             nonce = self._keys.new_key().hex()
             self._keys.add([key_name(nonce, 0)])
@@ -89,6 +96,8 @@ class SnapshotStore:
             sync_all([folder / file.name for file in writer.files])
             _write_files(folder, SnapshotFiles(renewed=0, files=tuple(writer.files)))
             write_file(folder / "manifest.json", data)
+            if paper_of is not None:
+                write_file(folder / PAPER, paper_of(digest_bytes(data), manifest).to_bytes())
             sync(self._folder)
             made = self._open((folder.name, digest_bytes(data)))
             self._switch([made, *self._kept][:KEPT])
@@ -101,6 +110,11 @@ class SnapshotStore:
         except BaseException:
             self._clear()
             raise
+
+    def paper(self, snapshot: Snapshot) -> Statement | None:
+        """Read what a snapshot was said to be made of; None for one from before papers."""
+        path = snapshot.folder / PAPER
+        return Statement.from_bytes(path.read_bytes()) if path.exists() else None
 
     def renew(self) -> None:
         """Give every kept snapshot a new key; its files' keys are wrapped anew."""

@@ -34,6 +34,7 @@ from saferoom.core.proposals import (
 )
 from saferoom.core.source import SourceManifest
 from saferoom.core.views import ViewSet
+from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import KeyId, Statement
 from saferoom.errors import BadInput, Refusal
 
@@ -88,6 +89,11 @@ class Roster:
     def lookup(self, key: KeyId) -> Enrolment | None:
         """Find the enrolment in force: the rules' Lookup."""
         return self._in_force.get(key)
+
+    def sealing_keys(self, party: str, role: Role) -> list[SealingPublicKey]:
+        """Name what may be sealed to a party's people of this role."""
+        held = (one for one in self._in_force.values() if (one.party, one.role) == (party, role))
+        return [SealingPublicKey.from_hex(one.sealing_key) for one in held]
 
     def learn(self, statement: Statement) -> bool:
         """Verify and accept; False if it was known."""

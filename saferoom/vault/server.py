@@ -62,6 +62,10 @@ class Server:
             "back_up_keys": self._by_order(service.back_up_keys),
             "check": self._check,
             "profile": self._by_order(service.profile),
+            "own_record": self._own_record,
+            "dispute": self._by_order(service.dispute),
+            "batches": self._batches,
+            "snapshot_paper": self._snapshot_paper,
         }
         self._lock = threading.Lock()
         self._channels: dict[TimedSocket, threading.Thread] = {}
@@ -197,6 +201,20 @@ class Server:
             "answers": enterprises,
         }, list(scored.answers.values())
 
+    def _own_record(self, frame: Frame) -> Reply:
+        _check_parts(frame, {"order"})
+        return {}, [self._service.own_record(Statement.from_json(frame.header["order"]))]
+
+    def _batches(self, frame: Frame) -> Reply:
+        _check_parts(frame, {"after"})
+        after = frame.header["after"]
+        check_field(type(after) is int and after >= 0, "after")
+        return _paper(self._service.batches(int(str(after)))), []
+
+    def _snapshot_paper(self, frame: Frame) -> Reply:
+        _check_parts(frame, set())
+        return _paper(self._service.snapshot_paper()), []
+
     def _check(self, frame: Frame) -> Reply:
         _check_parts(frame, set())
         return self._service.check(), []
@@ -257,6 +275,10 @@ def _statements(value: Json) -> list[Statement]:
     if len(value) > 2_000:
         raise BadInput("TOO_LARGE")
     return [Statement.from_json(one) for one in value]
+
+
+def _paper(paper: Statement | None) -> dict[str, Json]:
+    return {"paper": None if paper is None else paper.to_json()}
 
 
 def _check_parts(frame: Frame, names: set[str], attachments: int = 0) -> None:

@@ -43,10 +43,13 @@ from saferoom.vault.facts import FactStore
 from saferoom.vault.home import VaultHome, read_genesis
 from saferoom.vault.ingestion import Ingestion
 from saferoom.vault.keys import BUCKETS, Keys, RandomBytes
+from saferoom.vault.lineage import batch_paper, lines_of, snapshot_paper
 from saferoom.vault.materialising import computing
 from saferoom.vault.memory import Memory
 from saferoom.vault.models import Models
 from saferoom.vault.orders import Orders
+from saferoom.vault.own_affairs import OwnAffairs
+from saferoom.vault.own_records import OwnRecords
 from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
 from saferoom.vault.profiling import Profiling, check_profile
@@ -124,6 +127,11 @@ class Service:
             )
             self._profiling = Profiling(paths.journal / "told.log", self._keys.mark_of)
             opened.callback(self._profiling.close)
+            asked = OwnRecords(paths.journal / "own-records.log", clock())
+            opened.callback(asked.close)
+            self._own = OwnAffairs(
+                self._keys, self._facts, self._memory, self._custody, declared, asked
+            )
             self._opened = opened.pop_all()
 
     @property
@@ -187,7 +195,9 @@ class Service:
                 raise Refusal("APPROVAL_MISSING", "the source's connector")
 
         def take() -> dict[str, Json]:
-            run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now)
+            run = Ingestion(
+                self._facts, self._declared.tables, self._keys.sealing, now, statement.digest
+            )
             address = read_address(self._connections, source.name) if source.is_database else None
             folder = self._sources / source.name
             return run.run(source, folder, order.files, address).to_body()
@@ -235,6 +245,24 @@ class Service:
             self._orders.finish(statement.digest, {"made": digest_bytes(backup)}, now)
         return {"backup": backup.hex()}
 
+    def own_record(self, statement: Statement) -> bytes:
+        """Seal to an enterprise what is held of it, by its own order, once."""
+        return self._own.record(statement, self._clock(), self._stewards_turn)
+
+    def dispute(self, statement: Statement) -> dict[str, Json]:
+        """Let a record count as disputed, by its enterprise's own statement, once."""
+        now = self._clock()
+        return self._obey(statement, now, lambda: self._own.dispute(statement, now))
+
+    def batches(self, after: int) -> Statement | None:
+        """Sign the lines of the batches that follow this number."""
+        return batch_paper(self._facts.manifest, after, self._keys.answer)
+
+    def snapshot_paper(self) -> Statement | None:
+        """Give the paper of the current snapshot; None where it was published without one."""
+        snapshot = self._snapshots.current
+        return None if snapshot is None else self._snapshots.paper(snapshot)
+
     def check(self) -> dict[str, Json]:
         """Read everything that rests, and name the files that are not well."""
         with self._stewards_turn():
@@ -262,6 +290,7 @@ class Service:
         views = self._declared.views
         self._quality.assess(self._facts)
         closed = self._quality.closed
+        lines = lines_of(self._facts.manifest)  # nothing comes in while it is this order's turn
         with computing(self._facts, self._declared, day, BUCKETS) as compute:
             return self._snapshots.publish(
                 day.isoformat(),
@@ -269,6 +298,7 @@ class Service:
                 views.names(),
                 lambda bucket: blank(compute(bucket), self._declared, closed),
                 now,
+                lambda made, manifest: snapshot_paper(made, manifest, lines, self._keys.answer),
             )
 
     def _obey(

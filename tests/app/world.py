@@ -30,6 +30,7 @@ from saferoom.core.enrolment import Role, check_genesis
 from saferoom.core.erasure import ErasureCertificate
 from saferoom.core.grant import Grant
 from saferoom.core.learnt import Chain
+from saferoom.core.lineage import BatchLine, BatchList, SnapshotPaper, root_of
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import read_instant, write_instant
 from saferoom.core.proposals import PolicySet
@@ -38,7 +39,7 @@ from saferoom.core.request import ScoreRequest
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.signing import Statement
 from saferoom.errors import Refusal, Unavailable
-from saferoom.ports import Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
+from saferoom.ports import Disputed, Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
 from tests import factories as f
 
 ORIGIN = "room.test/log"
@@ -60,6 +61,8 @@ class Evaluator:
         self.refuses_lessons: set[str] = set()
         self.refuses_orders: str | None = None
         self.erased = 0
+        self.disputed: list[Digest] = []
+        self.lines: list[BatchLine] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -113,6 +116,7 @@ class Evaluator:
 
     def ingest(self, order: Statement) -> Mapping[str, Json]:
         self._check_here()
+        self.take("tax", "tax_month", order.digest)
         return {"rows": 10, "quarantined": 1, "tables": []}
 
     def materialise(self, order: Statement) -> Snapshot:
@@ -134,6 +138,48 @@ class Evaluator:
             models=(),
         )
         return f.sign(certificate, "vault")
+
+    def own_record(self, order: Statement) -> bytes:
+        self._check_here()
+        return b"sealed " + order.digest.encode()
+
+    def dispute(self, statement: Statement) -> Disputed:
+        self._check_here()
+        if statement.digest not in self.disputed:
+            self.disputed.append(statement.digest)
+            self.take("tax", "tax_month", statement.digest)
+        return Disputed("tax", "tax_month", b"sealed note")
+
+    def take(self, connector: str, table: str, order: Digest) -> None:
+        line = BatchLine(
+            number=len(self.lines) + 1,
+            connector=connector,
+            table=table,
+            taken_at=f.NOW_TEXT,
+            order=order,
+            content=f.some_digest(("content", len(self.lines))),
+        )
+        self.lines.append(line)
+
+    def batches(self, after: int) -> Statement | None:
+        self._check_here()
+        lines = tuple(self.lines[after:])
+        return f.sign(BatchList(lines=lines), "vault") if lines else None
+
+    def snapshot_paper(self) -> Statement | None:
+        self._check_here()
+        made = self.snapshot
+        return f.sign(
+            SnapshotPaper(
+                snapshot=made.digest,
+                as_of=made.as_of,
+                views=made.views,
+                published_at=made.published_at,
+                batches=len(self.lines),
+                root=root_of(self.lines),
+            ),
+            "vault",
+        )
 
     def rotate(self, order: Statement) -> Mapping[str, Json]:
         self._check_here()

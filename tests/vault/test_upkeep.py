@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from saferoom.canonical import Digest
 from saferoom.core.facts import Status
+from saferoom.core.lineage import Version, used
 from saferoom.core.uscc import make_uscc
 from saferoom.errors import Tampered
 from saferoom.vault import upkeep
@@ -295,3 +297,37 @@ def test_a_stop_at_any_step_loses_and_doubles_nothing(
     assert answers(store, day) == {
         c: a for c, a in expected.items() if not (act == "erase" and c == gone)
     }
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_an_enterprise_finds_at_home_the_very_versions_that_a_snapshot_used(
+    data: st.DataObject,
+) -> None:
+    """Each version has a power of two, so that a sum says which of them were added."""
+    days, code = st.integers(0, 6), CODES[0]
+    statuses = st.sampled_from([str(status) for status in Status])
+    drawn = [
+        row(
+            code, f"T{data.draw(st.integers(0, 2))}", data.draw(days), data.draw(days), status, 2**n
+        )
+        for n, status in enumerate(data.draw(st.lists(statuses, min_size=1, max_size=8)))
+    ]
+    as_of = FIRST + timedelta(days=data.draw(st.integers(0, 8)))
+    cut = data.draw(st.integers(1, len(drawn)))
+    versions = [
+        Version(
+            source="tax",
+            record_id=str(one["record_id"]),
+            event_date=cast("date", one["event_date"]),
+            known_at=datetime.fromtimestamp(int(str(one["known_at"])), UTC),
+            status=str(one["status"]),
+            batch=1 if n < cut else 2,
+            row=n,
+        )
+        for n, one in enumerate(drawn)
+    ]
+    with fresh() as store:
+        take(store, drawn[:cut])
+        found = answers(store, as_of).get(code, Sum(0.0, disputed=False)).sales
+    assert sum(2**number for _, number in used(versions, as_of, 1)) == found

@@ -263,6 +263,18 @@ erasure = Table(  # what was ordered, and certified once the vault did it
     Column("ordered_at", _INSTANT, nullable=False),
 )
 
+dispute = Table(  # what an enterprise says is wrong, and what its source's stewards may read of it
+    "dispute",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("enterprise", String(18), nullable=False, index=True),
+    Column("party", _NAME, nullable=False, index=True),  # whose source the record is
+    Column("facts", String(40), nullable=False),  # the table of facts
+    Column("statement", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),  # sealed to the stewards; empty: there were none
+    Column("stored_at", _INSTANT, nullable=False),
+)
+
 # The log
 entry = Table(
     "entry",
@@ -293,6 +305,19 @@ opening = Table(
     Column("subject", _NAME, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("entry", "position"),
+)
+
+paper = Table(  # what the vault signed of batches and snapshots
+    "paper",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("about", _DIGEST, nullable=False),  # a snapshot; of batches the first number
+    Column("first", Integer, nullable=False),  # of the batches that it tells of
+    Column("last", Integer, nullable=False),
+    Column("statement", LargeBinary, nullable=False),
+    Column("entry", _DIGEST, ForeignKey("entry.id"), nullable=False),
+    UniqueConstraint("kind", "about"),
 )
 
 notice = Table(  # whom an entry concerns; no values
