@@ -25,8 +25,10 @@ from saferoom.app import subjects
 from saferoom.client.statements import TOKEN_REQUEST
 from saferoom.core.approval import Decision
 from saferoom.core.contact import Contact
+from saferoom.core.dispute import Dispute, Why
 from saferoom.core.enrolment import Role
 from saferoom.core.manifest import Manifest
+from saferoom.core.own_record import OwnRecordOrder
 from saferoom.core.proposals import Exit, PolicyFile, PolicySet
 from saferoom.core.record import Record
 from saferoom.crypto.signing import Statement
@@ -275,7 +277,65 @@ def _export(b: Building, who: str) -> Any:
     return b.call(who, "POST", "/v1/audit/openings", {"first": 0, "size": 1})
 
 
+def _own_record(b: Building, who: str) -> Any:
+    order = OwnRecordOrder(
+        enterprise=f.ENTERPRISE,
+        seal_to=f.sealing_key("an app's"),
+        vault=f.signing_key("vault").public.raw.hex(),
+        asked_at=b.world.now_text,
+        nonce=b.world.nonce,
+    )
+    return b.call(who, "POST", "/v1/own-records", one(f.sign(order, who)))
+
+
+def _dispute(b: Building, who: str) -> Any:
+    paper = Dispute(
+        enterprise=f.ENTERPRISE,
+        batch=1,
+        row=0,
+        why=Why.OUTDATED,
+        asked_at=b.world.now_text,
+        nonce=b.world.nonce,
+    )
+    return b.call(who, "POST", "/v1/disputes", one(f.sign(paper, who)))
+
+
+def _disputes(b: Building, who: str) -> Any:
+    """Let there be one, and list."""
+    b.call(f.ENTERPRISE, "GET", "/v1/disputes")
+    if not b.world.count(t.dispute):
+        assert _dispute(b, f.ENTERPRISE).status_code == 200
+    return b.call(who, "GET", "/v1/disputes")
+
+
+def _touched(b: Building, who: str) -> Any:
+    order = f.erase_order(f.ENTERPRISE, asked_at=b.world.now_text, nonce=b.world.nonce)
+    row = {
+        "digest": order.digest,
+        "enterprise": f.ENTERPRISE,
+        "statement": f.sign(order, f.ENTERPRISE).to_bytes(),
+        "certificate": None,
+        "state": "ordered",
+        "ordered_at": b.world.now_text,
+    }
+    b.world.execute(sa.insert(t.erasure).values(row))
+    return b.call(who, "GET", f"/v1/lineage/erasures/{order.digest}")
+
+
+def _batch(b: Building, who: str) -> Any:
+    """Ask where the tax source's first batch went, having it brought first."""
+    if not b.world.count(t.paper, kind="batches"):
+        assert _ingest(b, "tax.steward").status_code == 200
+    return b.call(who, "GET", "/v1/lineage/batches/1")
+
+
 RECIPES: dict[str, Recipe] = {
+    "have the enterprise's own record": _own_record,
+    "dispute a record of the enterprise": _dispute,
+    "list a dispute of the enterprise with the source": _disputes,
+    "see what a release of bank A's rests on": _get("/v1/lineage/{b.receipt}"),
+    "see where the source's batch went": _batch,
+    "see which models the erased enterprise touched": _touched,
     "get a token by one's own key": lambda b, who: b.log_in(who),
     "say where bank A's notices go": _contact,
     "vouch for a colleague's key, beside an operator": _enrol,
@@ -311,6 +371,7 @@ RECIPES: dict[str, Recipe] = {
 }
 # Of a list: whether what was asked about stands in its answer.
 _FINDS: dict[str, Callable[[Building, Json], bool]] = {
+    "list a dispute of the enterprise with the source": lambda b, told: "tax_month" in str(told),
     "read the notices of bank A": lambda b, told: b.notice in str(told),
     "read bank A's contract": lambda b, told: "'party': 'bank-a'" in str(told),
     "list bank A's version": lambda b, told: b.world.version.digest in str(told),
