@@ -21,6 +21,7 @@ from saferoom.cli import (
     grant,
     init,
     keys,
+    lineage,
     login,
     looks,
     mock,
@@ -28,6 +29,7 @@ from saferoom.cli import (
     order,
     policy,
     profile,
+    record,
     serve,
     vault,
     verify,
@@ -76,7 +78,9 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
 app.add_typer(version.app, name="version")
 app.add_typer(grant.app, name="grant")
+app.add_typer(record.app, name="record")
 app.add_typer(looks.app, name="looks")
+app.add_typer(lineage.app, name="lineage")
 app.command("notices")(notices.notices)
 app.command("contact")(notices.contact)
 app.command("verify")(verify.verify)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from saferoom.canonical import Json
-from saferoom.demo import asking, figures, granting, opening, proving, submitting
+from saferoom.demo import asking, figures, granting, opening, proving, submitting, tracing
 from saferoom.demo.granting import Parts
 from saferoom.demo.server import served
 from saferoom.demo.setup import Prepared, prepare
@@ -41,6 +41,7 @@ def _serve(play: Play, ready: Prepared, watchers: Watchers) -> None:
             let_enterprises_sign(play, ready, versions)
             play.step("One of three witnesses dies", watchers.lose_one)
             ask(play, ready, versions)
+            trace(play, ready, versions)
             prove(play, ready)
             play.step("A forked log is refused", lambda: watchers.refuse_fork(ready.stage.home))
         finally:
@@ -110,6 +111,17 @@ def ask(play: Play, ready: Prepared, versions: Versions) -> None:
         ("A full budget is refused", asking.fill_budget),
         ("A replay is refused", asking.replay),
         ("A revocation is obeyed at once", asking.obey),
+    ):
+        play.step(title, lambda act=act: act(stage, versions, parts))  # type: ignore[misc]  # a default binds the act
+
+
+def trace(play: Play, ready: Prepared, versions: Versions) -> None:
+    """Let the enterprise that was scored first look after its own."""
+    stage, parts = ready.stage, Parts.cast(ready.stage.codes)
+    for title, act in (
+        ("An enterprise sees who looked", tracing.see_who_looked),
+        ("It sees its own record", tracing.see_own_record),
+        ("One score is traced to its batches", tracing.trace_score),
     ):
         play.step(title, lambda act=act: act(stage, versions, parts))  # type: ignore[misc]  # a default binds the act
 

@@ -25,10 +25,14 @@ from saferoom.canonical import Digest, Json
 from saferoom.client import keyfolder
 from saferoom.client.http import Answer, RoomClient
 from saferoom.client.keyfolder import KeyFolder
+from saferoom.client.lineage import Lineage, check_lineage
 from saferoom.client.looks import Look, check_looks, fetch_looks
+from saferoom.client.own_record import fetch_own_record
 from saferoom.client.trustfile import read_trust, trust_of
+from saferoom.client.uses import Use, find_uses
 from saferoom.core.admission import Admission
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT
+from saferoom.core.dispute import Why
 from saferoom.core.enrolment import Signatory
 from saferoom.core.manifest import Manifest, Purpose, artefact_aad
 from saferoom.core.mock import MockSet
@@ -52,6 +56,7 @@ from saferoom.sdk.progress import track
 
 T = TypeVar("T", bound=StrEnum)
 NOTICE_COLUMNS = ("number", "kind", "time", "bank", "purpose", "charge_mbit", "entry")
+USE_COLUMNS = tuple(one.name for one in fields(Use))
 LOOK_COLUMNS = tuple(one.name for one in fields(Look))
 _SHOWN = ("name", "category", "level", "feature_type", "table", "title_zh", "title_en")
 
@@ -246,6 +251,31 @@ class Room:
         """List, as an enterprise, all that the log holds about it; every line is checked."""
         found = check_looks(fetch_looks(self.client, self.client.author.keys.party), self.trust)
         return pd.DataFrame([asdict(one) for one in found], columns=list(LOOK_COLUMNS))
+
+    def my_record(self) -> dict[str, pd.DataFrame]:
+        """Fetch, as an enterprise, all that is held of it; opened on this machine alone.
+
+        A table for each of the room's, every version of each record, with source and batch.
+        """
+        own = fetch_own_record(self.client, self.trust)
+        return {name: pd.DataFrame([*rows]) for name, rows in own.tables.items()}
+
+    def dispute(self, batch: int, row: int, why: str) -> Digest:
+        """Say, as an enterprise, that a row of one's own record is wrong; nothing is deleted."""
+        paper = self.client.author.dispute(batch, row, _choice(Why, why, "why"))
+        return self.client.dispute(paper)
+
+    def lineage(self, receipt_id: str) -> Lineage:
+        """Follow a score to its snapshot, features, tables and batches; every link is checked."""
+        return check_lineage(self.client.lineage(receipt_id), self.trust)
+
+    def who_used(self, table: str | None = None, day: str = "") -> pd.DataFrame:
+        """List, as an enterprise, which releases used which of its records.
+
+        Of one table, and of events whose day begins so: `who_used("tax_month", "2026-03")`.
+        """
+        found = find_uses(self.client, self.trust, table=table, day=day)
+        return pd.DataFrame([asdict(one) for one in found], columns=list(USE_COLUMNS))
 
     def _score(self, request: Statement, asked: Asked, reader: Reader) -> list[Line]:
         """Ask once; refuse grades of another snapshot than the room shows to everybody."""

@@ -33,10 +33,12 @@ from saferoom.core.learnt import Chain
 from saferoom.core.lineage import BatchLine, BatchList, SnapshotPaper, root_of
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import read_instant, write_instant
+from saferoom.core.own_record import OwnRecordOrder, aad_of, pad
 from saferoom.core.proposals import PolicySet
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
 from saferoom.core.uscc import make_uscc
+from saferoom.crypto.sealing import SealingPublicKey, seal
 from saferoom.crypto.signing import Statement
 from saferoom.errors import Refusal, Unavailable
 from saferoom.ports import Disputed, Evaluation, ModelFindings, Recalled, SealedAnswer, Snapshot
@@ -44,6 +46,7 @@ from tests import factories as f
 
 ORIGIN = "room.test/log"
 ARTEFACT = b"sealed artefact"
+NOTE = b"sealed note"  # to the stewards of a disputed record's source
 GENESIS = ("zhao", "qian")
 
 
@@ -140,15 +143,38 @@ class Evaluator:
         return f.sign(certificate, "vault")
 
     def own_record(self, order: Statement) -> bytes:
+        """Seal one filing of March, as a vault would."""
         self._check_here()
-        return b"sealed " + order.digest.encode()
+        asked = OwnRecordOrder.from_body(order.body)
+        filing: dict[str, Json] = {
+            "uscc": asked.enterprise,
+            "record_id": "T-2026-03",
+            "event_date": "2026-03-31",
+            "known_at": "2026-04-12T01:30:00Z",
+            "status": "valid",
+            "period": "2026-03",
+            "sales": "481920374652871.0",
+            "batch": 1,
+            "row": 0,
+            "source": "tax",
+        }
+        body: dict[str, Json] = {
+            "kind": "saferoom/own-record/1",
+            "enterprise": asked.enterprise,
+            "order": order.digest,
+            "made_at": f.NOW_TEXT,
+            "tables": {"tax_month": [filing]},
+            "batches": [line.to_body() for line in self.lines[:1]],
+        }
+        to = [SealingPublicKey.from_hex(asked.seal_to)]
+        return seal(pad(f.sign(body, "vault")), to, aad_of(order), lambda n: b"\5" * n)
 
     def dispute(self, statement: Statement) -> Disputed:
         self._check_here()
         if statement.digest not in self.disputed:
             self.disputed.append(statement.digest)
             self.take("tax", "tax_month", statement.digest)
-        return Disputed("tax", "tax_month", b"sealed note")
+        return Disputed("tax", "tax_month", NOTE)
 
     def take(self, connector: str, table: str, order: Digest) -> None:
         line = BatchLine(

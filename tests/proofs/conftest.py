@@ -8,11 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proofs.memory import readable
-from tests.proofs.small_room import SmallRoom, bring_model, publish, score, small_room
+from tests.proofs.small_room import (
+    SmallRoom,
+    bring_model,
+    own_records,
+    publish,
+    score,
+    small_room,
+)
 from tests.proofs.watching import Watcher
 
 UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
 MOST_TRIES = 6
+OWN = 10  # enterprises that have their own rows, sealed to them
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +32,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
         watcher.possible = all(map(readable, [*room.others(), *room.vault()]))
         _materialise(watcher)
         _score(watcher)
+        with watcher.watch(0.004, "raw"):
+            watcher.own = own_records(room, room.planted.codes[:OWN])
         if watcher.possible:
             watcher.look_at_others()
             watcher.look_at_files()

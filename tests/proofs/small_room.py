@@ -22,6 +22,7 @@ import httpx2
 import numpy as np
 
 from saferoom.canonical import Digest, Json
+from saferoom.client.own_record import OwnRecord, fetch_own_record
 from saferoom.client.statements import Author, utc_now
 from saferoom.client.terms import Terms
 from saferoom.client.trustfile import read_trust
@@ -133,6 +134,12 @@ def score(room: SmallRoom, codes: Sequence[str]) -> list[dict[str, Json]]:
     """Score as bank A's system; return the lines with their sealed answers."""
     answer = room.stage.client(SYSTEM).score(request(room, codes))
     return cast("list[dict[str, Json]]", answer["results"])
+
+
+def own_records(room: SmallRoom, codes: Sequence[str]) -> list[OwnRecord]:
+    """Let enterprises have their own rows, through the API's process."""
+    trust = read_trust(room.home / "trust.json")
+    return [fetch_own_record(room.stage.enterprise_client(code), trust) for code in codes]
 
 
 def _prepare(folder: Path, seed: int) -> SmallRoom:

@@ -66,6 +66,17 @@ def test_what_the_room_answered_is_what_was_sought(sighted: Watcher) -> None:
     assert frame["grade"].tolist() == [GRADES[index] for index in planted.indices]
 
 
+def test_enterprises_opened_their_own_canaries_and_no_others(sighted: Watcher) -> None:
+    """What passed through the API sealed was the real thing; the tests above found none of it."""
+    planted = sighted.room.planted
+    assert len(sighted.own) == 10
+    for own, (code, sales) in zip(sighted.own, planted.sales.items(), strict=False):
+        filed = {row["sales"] for row in own.tables["tax_month"]}
+        assert own.enterprise == code
+        assert {str(float(one)) for one in sales} <= filed
+        assert {row["uscc"] for _, row in own.rows()} == {code}
+
+
 @pytest.mark.parametrize(
     ("data", "forms"),
     [

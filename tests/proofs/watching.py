@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from saferoom.client.own_record import OwnRecord
 from tests.proofs.canaries import Finder, Needle, find_in_files
 from tests.proofs.memory import command, cpu_seconds, find_in_memory, held_still
 from tests.proofs.planted import ALL, KINDS
@@ -53,6 +54,7 @@ class Watcher:
     def __init__(self, room: SmallRoom) -> None:
         self.room = room
         self.possible = True
+        self.own: list[OwnRecord] = []  # that enterprises opened, through the API's process
         needles = room.planted.needles()
         self._finder = Finder(needles)
         wanted: dict[str, set[int]] = {kind: set() for kind in KINDS}
