@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from saferoom.canonical import Json
-from saferoom.core.receipt import Verified
 from saferoom.core.record import Record, check_field
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Refusal, Tampered
 
-if TYPE_CHECKING:  # how a trust file is read is not this module's affair
+if TYPE_CHECKING:  # how receipts are checked and a trust file is read is not its affair
+    from saferoom.core.receipt import Verified
     from saferoom.core.trust import Trust
 
 # The fields by which an entry names the enterprise that it concerns.
