@@ -44,6 +44,7 @@ def ingest(room: Room, caller: Caller, party: str, order: Statement) -> dict[str
         _check_connected(connection, room, order)
     teach(room)
     counts = dict(room.steward.ingest(order))
+    catch_up(room)  # before the entry: whoever tries again has none yet
     personal: dict[str, Json] = {
         "source": party,
         "rows": counts.get("rows", 0),
@@ -51,7 +52,6 @@ def ingest(room: Room, caller: Caller, party: str, order: Statement) -> dict[str
     }
     with writing(room.database) as connection:
         write_entry(connection, room, Draft("ingested", party, personal))
-    catch_up(room)
     return counts
 
 
