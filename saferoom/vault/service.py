@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from saferoom.cage.host import Cage, Shape
@@ -246,8 +247,12 @@ class Service:
         return {"backup": backup.hex()}
 
     def own_record(self, statement: Statement) -> bytes:
-        """Seal to an enterprise what is held of it, by its own order, once."""
-        return self._own.record(statement, self._clock(), self._stewards_turn)
+        """Seal to an enterprise what is held of it, by its own order, once.
+
+        It is short, like the vault's own work: whoever comes meanwhile waits and is not sent away.
+        """
+        turn = partial(self._stewards_turn, tidying=True)
+        return self._own.record(statement, self._clock(), turn)
 
     def dispute(self, statement: Statement) -> dict[str, Json]:
         """Let a record count as disputed, by its enterprise's own statement, once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -341,3 +342,27 @@ def test_a_manifest_from_before_batches_kept_their_orders_is_read(room: SmallRoo
     room.restart()
     assert opened(room)["tables"]
     room.materialise()
+
+
+def test_whoever_comes_meanwhile_waits_and_is_not_sent_away(
+    room: SmallRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order that arrives while a record is read is obeyed after it."""
+    arrived, snapshots = threading.Event(), []
+    real = own_records.own_tables
+
+    def reading(*given: Any) -> Any:
+        other.start()
+        assert arrived.wait(30)
+        return real(*given)
+
+    def publish() -> None:
+        order = room.snapshot_order()
+        arrived.set()
+        snapshots.append(room.service.materialise(order))
+
+    other = threading.Thread(target=publish)
+    monkeypatch.setattr("saferoom.vault.own_affairs.own_tables", reading)
+    assert opened(room)["tables"]
+    other.join(60)
+    assert len(snapshots) == 1
