@@ -43,7 +43,7 @@ def _warm_up() -> None:
     """Load what our readers load when first used; afterwards nothing more can be opened."""
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    for codec in ("utf-8", "gb18030"):
+    for codec in ("utf-8", "utf-8-sig", "gb18030"):
         codecs.lookup(codec)
     seal(b"", [SealingKey(os.urandom(32)).public], b"", os.urandom)
     written = io.BytesIO()

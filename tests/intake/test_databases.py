@@ -119,7 +119,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
     def run_once() -> Counts:
         run = Ingestion(store, DECLARED.tables, sealing, make.NOW)
-        return run.run(manifest(), tmp_path, address=address)
+        return run.run(manifest(), tmp_path, place=address)
 
     yield Bench(engine, address, store, run_once)
     METADATA.drop_all(engine)
@@ -237,7 +237,7 @@ def test_an_address_that_leads_nowhere_is_unavailable(tmp_path: Path) -> None:
     for address in ("postgresql+psycopg://127.0.0.1:1/x", "nothing://x", "sqlite:////no/where.db"):
         run = Ingestion(store, DECLARED.tables, sealing, make.NOW)
         with pytest.raises(Unavailable, match="SOURCE_UNAVAILABLE"):
-            run.run(manifest(), tmp_path, address=address)
+            run.run(manifest(), tmp_path, place=address)
 
 
 def test_the_manifest_of_a_database_passes_the_one_check() -> None:
