@@ -12,6 +12,7 @@ import codecs
 import io
 import os
 import resource
+import zipfile
 
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -51,3 +52,7 @@ def _warm_up() -> None:
     written.seek(0)
     for _ in pq.ParquetFile(written, pre_buffer=False).iter_batches(use_threads=False):
         pass
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        packed.writestr("a", b"")
+    zipfile.ZipFile(written).close()  # names of parts are in an encoding of their own

@@ -89,7 +89,7 @@ class Workbook:
 # What Python's readers of ZIP and XML raise at a file that is none.
 FAILS = (
     *(zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError),
-    *(RuntimeError, OSError, ValueError, IndexError, KeyError, OverflowError),
+    *(RuntimeError, OSError, ValueError, LookupError, OverflowError),
 )
 
 

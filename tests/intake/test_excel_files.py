@@ -222,6 +222,7 @@ GOOD = workbook([NAMES, line()])
             ),
             "Excel",
         ),
+        (of_sheet(b'<?xml version="1.0" encoding="none-such"?><a/>'), "cannot be read as Excel"),
         (of_sheet(b"<a>"), "cannot be read as Excel"),
         (of_sheet(sheet('<row r="0"/>')), "Excel"),
         (
