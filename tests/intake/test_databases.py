@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -288,6 +288,11 @@ def test_what_cannot_be_compared_for_certain_is_no_mark(mark: object) -> None:
         (CellType.TEXT, None, b""),
         (CellType.WHOLE, Decimal("5.00"), b"5"),
         (CellType.WHOLE, Decimal("5.5"), b"5.5"),
+        (CellType.WHOLE, Decimal("1E+131071"), b"1E+131071"),
+        (CellType.WHOLE, Decimal("NaN"), b"NaN"),
+        (CellType.WHOLE, Decimal("sNaN"), b"sNaN"),
+        (CellType.INSTANT, datetime.max.replace(tzinfo=UTC), b"\0"),
+        (CellType.INSTANT, datetime.min.replace(tzinfo=timezone(timedelta(hours=8))), b"\0"),
         (CellType.NUMBER, Decimal("Infinity"), float("inf")),
         (CellType.NUMBER, 10**400, float("inf")),
         (CellType.NUMBER, "1", b"1"),

@@ -1,6 +1,7 @@
 """Does every kind of source keep the same promises? The one check that a new kind has to pass.
 
-A kind is a place where a source keeps rows, and a way in which it dies in the middle. What the vault makes of it is the same for all.
+A kind is a place where a source keeps rows, and a way in which it dies in the middle. What the
+vault makes of it is the same for all.
 """
 
 from __future__ import annotations
