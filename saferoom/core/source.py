@@ -18,6 +18,7 @@ from saferoom.canonical import Json
 from saferoom.core.facts import Table
 from saferoom.core.record import Record, check_field
 from saferoom.core.service import Resource, Service
+from saferoom.core.store import Protocol
 from saferoom.errors import BadInput
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -31,6 +32,7 @@ class Reached(StrEnum):
     """How a source's tables are reached."""
 
     FILES = "files"
+    STORE = "store"
     DATABASE = "database"
     SERVICE = "service"
 
@@ -97,6 +99,7 @@ class SourceManifest(Record):
     title_en: str
     encoding: Encoding
     service: Service | None = None  # whom intake calls, where it calls
+    store: Protocol | None = None  # by what it reads files that lie elsewhere
     tables: tuple[SourceTable, ...]
 
     def __post_init__(self) -> None:
@@ -106,11 +109,13 @@ class SourceManifest(Record):
         check_field(len(self.tables) > 0, "tables")
         check_field(len({one.reached for one in self.tables}) == 1, "tables")
         check_field((self.reached is Reached.SERVICE) == (self.service is not None), "service")
+        check_field(self.store is None or self.reached is Reached.STORE, "store")
 
     @property
     def reached(self) -> Reached:
         """Say where its tables come from: one place for all of them."""
-        return self.tables[0].reached
+        found = self.tables[0].reached
+        return Reached.STORE if found is Reached.FILES and self.store is not None else found
 
 
 def check_source(manifest: SourceManifest, tables: Mapping[str, Table]) -> None:
@@ -151,6 +156,7 @@ def declared_body(document: Mapping[str, Json]) -> dict[str, Json]:
     return {
         **document,
         "kind": SourceManifest.KIND,
+        "store": document.get("store"),
         "service": _UNSAID_OF_SERVICE | service if isinstance(service, dict) else service,
         "tables": [_declared_table(name, body) for name, body in tables.items()],
     }

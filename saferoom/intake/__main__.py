@@ -31,6 +31,7 @@ from saferoom.intake.job import Job
 from saferoom.intake.reading import Reading
 from saferoom.intake.rows import Piece, RowChecker
 from saferoom.intake.services import ServiceTables
+from saferoom.intake.stored_files import stored_files
 from saferoom.wire import ChannelClosed, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
@@ -69,6 +70,11 @@ def serve(
         match job.source.reached:
             case Reached.FILES:
                 _read_files(channel, job, shut)
+            case Reached.STORE:
+                with open_link() as link:
+                    _tell_shut(channel, shut())
+                    for file in stored_files(link, job.source.tables):
+                        _offer(channel, job, file)
             case Reached.DATABASE:
                 _read_database(channel, job)
             case Reached.SERVICE:

@@ -33,9 +33,9 @@ def shut(parent: int) -> dict[str, str]:
     return self_test.run(parent)
 
 
-def start_nothing() -> None:
+def start_nothing(largest_file: int = 0) -> None:
     """Bound memory and gain no rights: what is left to ask of an intake with a database driver."""
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0)):
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, largest_file)):
         resource.setrlimit(limit, (value, value))
     lockdown.gain_nothing()
 

@@ -13,11 +13,14 @@ import tomllib
 from pathlib import Path
 
 from saferoom.canonical import Json
+from saferoom.core.record import check_field
 from saferoom.core.service import Connection
 from saferoom.core.source import Reached, SourceManifest
+from saferoom.core.store import Store
 from saferoom.errors import BadInput
 
-Place = str | Connection | None  # a database's address, a service's, or a folder's, which we know
+# A database's address, a service's, a store's, or a folder's, which we know.
+Place = str | Connection | Store | None
 
 LONGEST = 65_536
 _UNSAID: dict[str, Json] = dict.fromkeys(("authority", "certificate", "key", "token"))
@@ -32,6 +35,8 @@ def find_place(folder: Path, source: SourceManifest) -> Place:
             return read_address(folder, source.name)
         case Reached.SERVICE:
             return read_connection(folder, source.name)
+        case Reached.STORE:
+            return read_store(folder, source.name)
 
 
 def read_address(folder: Path, connector: str) -> str:
@@ -49,6 +54,19 @@ def read_connection(folder: Path, connector: str) -> Connection:
         if isinstance(token := said.get("token"), dict):
             said["token"] = {"scope": None, **token}
         return Connection.from_body(_UNSAID | said)
+    except (BadInput, tomllib.TOMLDecodeError) as error:
+        raise BadInput("CONNECTION_FILE", connector) from error
+
+
+def read_store(folder: Path, connector: str) -> Store:
+    """Read where a connector's files lie, and what opens that."""
+    try:
+        said: dict[str, Json] = tomllib.loads(_read_private(folder, connector))
+        options = said.get("options", {})
+        check_field(isinstance(options, dict), "options")
+        assert isinstance(options, dict)
+        named: list[Json] = [{"name": name, "value": one} for name, one in options.items()]
+        return Store.from_body({**said, "options": named})
     except (BadInput, tomllib.TOMLDecodeError) as error:
         raise BadInput("CONNECTION_FILE", connector) from error
 

@@ -175,7 +175,7 @@ def _view(
 
 def _source(path: Path) -> SourceManifest:
     names = {"name", "party", "title_zh", "title_en", "encoding", "tables"}
-    document = _document(path, "saferoom/connector/1", names, {"service"})
+    document = _document(path, "saferoom/connector/1", names, {"service", "store"})
     try:
         return SourceManifest.from_body(declared_body(document))
     except BadInput as error:

@@ -25,6 +25,7 @@ from saferoom.core.orders import OrderedFile
 from saferoom.core.record import check_field
 from saferoom.core.service import Connection
 from saferoom.core.source import Reached, SourceManifest
+from saferoom.core.store import Store
 from saferoom.crypto.sealing import SealingKey, unseal
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import BadInput, Isolation, Unavailable
@@ -61,7 +62,8 @@ _DETAIL = re.compile(
     r"|a link that leads elsewhere|a page that repeats|more than [0-9]{1,9} pages"
     r"|its name is not known|it answers [0-9]{3}|it took too long|TLS|the connection broke|no token"
     r"|a reply (?:of no stated length|shorter than it says)|its caller ended"
-    r"|a (?:host|network) that connector\.toml does not name"
+    r"|a (?:host|network|protocol) that connector\.toml does not name|its folder"
+    r"|a file of over [0-9]{1,10} bytes|a file changed while it was fetched"
 )
 LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
 _END = {"say", "rows", "quarantined", "reasons", "findings"}
@@ -117,10 +119,11 @@ class Ingestion:
         """Take what is new in the folder (of these files, if some are named) or at the place."""
         counts = Counts()
         self._awaited = None if files is None else {one.name: one.sha256 for one in files}
-        take = self._file if source.reached is Reached.FILES else self._table
+        files_come = source.reached in {Reached.FILES, Reached.STORE}
+        take = self._file if files_come else self._table
         with ExitStack() as stack:
             link = None
-            if isinstance(place, Connection):
+            if isinstance(place, Connection | Store):
                 link = stack.enter_context(calling(source, place))
             channel = stack.enter_context(_intake_process(link))
             try:
