@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferoom.canonical import Json
-from saferoom.core.source import Encoding, check_source
+from saferoom.core.source import Encoding, SourceManifest, check_source, declared_body
+from saferoom.core.store import Protocol, Store, check_stored
 from saferoom.errors import BadInput, Isolation, SaferoomError, Unavailable
 from saferoom.intake.caller import Caller, Pace
 from saferoom.intake.targets import Targets
@@ -619,3 +623,34 @@ def test_a_value_stays_the_value_of_its_parameter(value: str) -> None:
     found = Request("GET", target, {}, b"")
     assert found.path == "/open/v1/x"
     assert parse_qs(urlsplit(target).query) == {"size": ["5"], "since": [value], "cursor": [value]}
+
+
+def test_the_page_for_sources_shows_what_is_accepted(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "connect-a-source.md"
+    blocks = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    connector = next(one for one in blocks if "saferoom/connector/1" in one)
+    resource_block = next(one for one in blocks if one.startswith("[service]"))
+    document = tomllib.loads(connector)
+    document.pop("kind")
+    there = tomllib.loads(resource_block)
+    ours = DECLARED.tables["util_month"].all_columns
+    columns = {column.name: column.name for column in ours}
+    table = there["tables"]["util_month"] | {"columns": columns}
+    source = SourceManifest.from_body(
+        declared_body(document | there | {"tables": {"util_month": table}})
+    )
+    check_source(source, DECLARED.tables)
+    for kind, stored in (("connection", source), ("store", _stored(source))):
+        path = tmp_path / source.name
+        path.touch(0o600)
+        block = next(one for one in blocks if f"saferoom/{kind}/1" in one)
+        path.write_text(block, encoding="utf-8")
+        assert find_place(tmp_path, stored) is not None
+    found = find_place(tmp_path, _stored(source))
+    assert isinstance(found, Store)
+    check_stored(found, Protocol.S3)
+
+
+def _stored(source: SourceManifest) -> SourceManifest:
+    table = replace(source.tables[0], path="a.csv", resource=None, watermark=())
+    return replace(source, tables=(table,), service=None, store=Protocol.S3)
