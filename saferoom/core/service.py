@@ -170,7 +170,7 @@ class Connection(Record):
         read_origin(self.address)
         check_field((self.certificate is None) == (self.key is None), "certificate")
         for pem in (self.authority, self.certificate, self.key):
-            check_field(pem is None or "-----BEGIN " in pem[:LONGEST_PEM], "certificate")
+            check_field(pem is None or _is_pem(pem), "certificate")
 
 
 def check_called(connection: Connection, service: Service) -> None:
@@ -186,6 +186,10 @@ def _is_network(text: str) -> bool:
         return ipaddress.ip_network(text).prefixlen > 0
     except ValueError:
         return False
+
+
+def _is_pem(text: str) -> bool:
+    return len(text) <= LONGEST_PEM and "-----BEGIN " in text
 
 
 def _is_wrapped(found: IpAddress) -> bool:

@@ -23,7 +23,7 @@ from saferoom.intake.tokens import Tokens
 TRIES = 5
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
-PATIENCE_SECONDS = 200.0  # for one page, with all its tries: the vault waits a little longer
+PATIENCE_SECONDS = 200.0  # for one page: the vault waits a little longer
 _AGAIN = {429, 502, 503, 504}
 _MEDIA = {Format.JSON: "application/json", Format.CSV: "text/csv"}
 
@@ -65,9 +65,11 @@ class Caller:
             send_there = partial(self._try, connection.token.address)
             self._tokens = Tokens(connection.token, send_there, pace.clock)
         self._address = connection.address
+        self._ends = float("inf")  # of a page, its tries and its token together
 
     def page(self, resource: Resource, target: str, etag: str | None) -> Reply:
         """Get one page; 304 where it is the one of this ETag."""
+        self._ends = self._pace.clock() + PATIENCE_SECONDS
         headers = {"Accept": _MEDIA[resource.format]}
         if etag is not None:
             headers["If-None-Match"] = etag
@@ -103,7 +105,7 @@ class Caller:
     def _try(
         self, address: str, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> Reply:
-        server, ends = self._server(address), self._pace.clock() + PATIENCE_SECONDS
+        server = self._server(address)
         for tried in range(1, TRIES + 1):
             self._pace.wait()
             try:
@@ -115,7 +117,11 @@ class Caller:
                     return reply
                 why, after = f"it answers {reply.status}", _retry_after(reply)
             wait = self._pace.back_off(tried, after)
-            if tried == TRIES or wait > LONGEST_WAIT_SECONDS or self._pace.clock() + wait > ends:
+            if (
+                tried == TRIES
+                or wait > LONGEST_WAIT_SECONDS
+                or self._pace.clock() + wait > self._ends
+            ):
                 break
             self._pace.sleep(wait)
         raise Unavailable("SOURCE_UNAVAILABLE", why)

@@ -163,6 +163,7 @@ def test_any_other_address_is_none(address: str) -> None:
         {"certificate": None},
         {"key": None},
         {"authority": "/etc/ca.pem"},
+        {"authority": PEM * 2_000},
         {"address": "here"},
     ],
 )
