@@ -337,8 +337,16 @@ CODES: dict[str, Code] = {
     ),
     "CONNECTION_FILE": Code(
         BadInput,
-        "The vault's file with the address of this source's database is missing or not private.",
-        "Write the address to HOME/vault/connections/<connector>, owned by the vault, mode 0600.",
+        "The vault's file with the address of this source is missing, not private or not as"
+        " described.",
+        "Write it to HOME/vault/connections/<connector>, as docs/how-to/connect-a-source.md says,"
+        " owned by the vault's user, mode 0600.",
+    ),
+    "SOURCE_ADDRESS": Code(
+        BadInput,
+        "The source's service lies where intake may not call.",
+        "Name its host under [service] in connector.toml, a private one's network too, and have"
+        " the connector approved again.",
     ),
     "POLICY_INVALID": Code(
         BadInput,
@@ -472,7 +480,7 @@ CODES: dict[str, Code] = {
     ),
     "SOURCE_UNAVAILABLE": Code(
         Unavailable,
-        "The source's database cannot be reached, or stopped in the middle.",
+        "The source cannot be reached, or stopped in the middle.",
         "Try again; what it sent in this run was not kept, and the next one goes on from before.",
     ),
     "VAULT_STORAGE": Code(

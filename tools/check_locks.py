@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)(\[.*\])?==(?P<version>[^\s;]+)", re.IGNORECASE)
 CONTENTS = {  # lock → the extras and groups that it holds
     "room": (("room",), ("build",)),
-    "all": (("room", "joint"), ("build",)),
-    "dev": (("room", "joint"), ("build", "dev")),
+    "all": (("room", "joint", "stores"), ("build",)),
+    "dev": (("room", "joint", "stores"), ("build", "dev")),
 }
 Pins = dict[str, set[str]]  # a universal lock may pin one name twice, under two markers
 

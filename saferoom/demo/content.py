@@ -16,11 +16,11 @@ from saferoom.adapters.cedar import read_policy_set
 from saferoom.adapters.content import content_folder
 from saferoom.adapters.mock_files import read_mock_set
 from saferoom.adapters.templates import read_grant_template
-from saferoom.canonical import Json, canonical_bytes
+from saferoom.canonical import canonical_bytes
 from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.mock import MockSet
 from saferoom.core.proposals import PolicySet
-from saferoom.core.source import SourceManifest
+from saferoom.core.source import SourceManifest, declared_body
 from saferoom.core.views import View, ViewSet
 
 
@@ -91,19 +91,7 @@ def bank_model(name: str) -> BankModel:
 
 
 def _source(path: Path) -> SourceManifest:
-    declared = _toml(path)
-    tables: list[Json] = [
-        {
-            "table": table,
-            "path": body.get("path"),
-            "relation": body.get("relation"),
-            "watermark": body.get("watermark", []),
-            "headings": [{"column": our, "heading": its} for our, its in body["columns"].items()],
-            "ignore": body.get("ignore", []),
-        }
-        for table, body in declared.pop("tables").items()
-    ]
-    return SourceManifest.from_body({**declared, "kind": SourceManifest.KIND, "tables": tables})
+    return SourceManifest.from_body(declared_body(_toml(path)))
 
 
 def _toml(path: Path) -> dict[str, Any]:  # Any: the records and the vault check each value

@@ -2,7 +2,8 @@
 
 `python -m saferoom.intake`, started by the vault. Intake holds no keys. Its standard
 input is a socket to the vault: one job comes in, sealed batches go out. Files are opened, then
-the walls go up, and what they are worth is told before anything is read. Each file is
+the walls go up, and what they are worth is told before anything is read. A service is called by
+another process (`calling.py`), and its replies are read behind the same walls. Each file is
 offered by its digest first; the vault says whether it is new, so a file that was taken
 before is not read twice. A file that changes while it is read is refused at its end, and
 the vault throws away what it took of it.
@@ -14,12 +15,14 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from saferoom.cage import lockdown
 from saferoom.canonical import Json
 from saferoom.core.facts import Table
 from saferoom.core.record import check_field
+from saferoom.core.source import Reached, SourceTable
 from saferoom.crypto.sealing import seal
 from saferoom.errors import BadInput, SaferoomError
 from saferoom.intake import walls
@@ -27,39 +30,73 @@ from saferoom.intake.files import Opened, opened_files
 from saferoom.intake.job import Job
 from saferoom.intake.reading import Reading
 from saferoom.intake.rows import Piece, RowChecker
+from saferoom.intake.services import ServiceTables
+from saferoom.intake.stored_files import stored_files
 from saferoom.wire import ChannelClosed, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
 
 
-def main(shut: Callable[[int], dict[str, str]] = walls.shut) -> int:
+class Growing(Protocol):
+    """Rows beyond a mark; after the last one `mark` says how far they reach."""
+
+    mark: str | None
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield them."""
+
+
+Shut = Callable[[int], Mapping[str, str]]
+Read = Callable[[SourceTable, Table, str | None], Growing]
+
+
+def main(shut: Shut = walls.shut) -> int:
     """Do one job and go; `shut` is for tests' broken twins."""
     parent = os.getppid()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=os.dup(0)) as channel:
         lockdown.keep_only(channel.fileno())
-        try:
-            _work(channel, Job(receive(channel).header), lambda: shut(parent))
-        except SaferoomError as error:
-            send(channel, {"say": "refused", "code": error.code, "detail": error.detail})
-            return error.exit_code
-        except (ChannelClosed, BrokenPipeError):
-            return 4  # the vault is gone; it keeps nothing of an unfinished file
-        except MemoryError:
-            detail = "more memory than intake may have"
-            send(channel, {"say": "refused", "code": "SOURCE_MALFORMED", "detail": detail})
-            return 2
-        send(channel, {"say": "done"})
+        return serve(channel, lambda: shut(parent), lambda: socket.socket(fileno=os.dup(1)))
+
+
+def serve(
+    channel: socket.socket,
+    shut: Callable[[], Mapping[str, str]],
+    open_link: Callable[[], socket.socket],
+) -> int:
+    """Do the job that the vault names; a link to a service's caller is our standard output."""
+    try:
+        job = Job(receive(channel).header)
+        match job.source.reached:
+            case Reached.FILES:
+                _read_files(channel, job, shut)
+            case Reached.STORE:
+                with open_link() as link:
+                    _tell_shut(channel, shut())
+                    for file in stored_files(link, job.source.tables):
+                        _offer(channel, job, file)
+            case Reached.DATABASE:
+                _read_database(channel, job)
+            case Reached.SERVICE:
+                with open_link() as link:
+                    _tell_shut(channel, shut())
+                    _read_tables(channel, job, ServiceTables(link, job.source.encoding).read)
+    except SaferoomError as error:
+        send(channel, {"say": "refused", "code": error.code, "detail": error.detail})
+        return error.exit_code
+    except (ChannelClosed, BrokenPipeError):
+        return 4  # the vault is gone; it keeps nothing of an unfinished file
+    except MemoryError:
+        detail = "more memory than intake may have"
+        send(channel, {"say": "refused", "code": "SOURCE_MALFORMED", "detail": detail})
+        return 2
+    send(channel, {"say": "done"})
     return 0
 
 
-def _work(channel: socket.socket, job: Job, shut: Callable[[], dict[str, str]]) -> None:
-    if job.source.is_database:
-        _read_database(channel, job)
-        return
+def _read_files(channel: socket.socket, job: Job, shut: Callable[[], Mapping[str, str]]) -> None:
     with opened_files(job.folder, job.source.tables) as files:
-        effects: dict[str, Json] = {**shut()}
-        send(channel, {"say": "shut", "effects": effects})
+        _tell_shut(channel, shut())
         for file in files:
             _offer(channel, job, file)
 
@@ -81,14 +118,24 @@ def _read_database(channel: socket.socket, job: Job) -> None:
 
     walls.start_nothing()
     with connected(job.address) as database:
-        for source in job.source.tables:
-            table = job.tables[source.table]
-            send(channel, {"say": "table", "table": table.name})
-            after = receive(channel).header.get("after")
-            check_field(after is None or isinstance(after, str), "after")
-            rows = database.read(source, table, None if after is None else str(after))
-            reading = _send(channel, job, table, rows)
-            send(channel, _summary(reading) | {"mark": rows.mark})
+        _read_tables(channel, job, database.read)
+
+
+def _tell_shut(channel: socket.socket, how: Mapping[str, str]) -> None:
+    effects: dict[str, Json] = {**how}
+    send(channel, {"say": "shut", "effects": effects})
+
+
+def _read_tables(channel: socket.socket, job: Job, read: Read) -> None:
+    """Read on each table from its mark."""
+    for source in job.source.tables:
+        table = job.tables[source.table]
+        send(channel, {"say": "table", "table": table.name})
+        after = receive(channel).header.get("after")
+        check_field(after is None or isinstance(after, str), "after")
+        rows = read(source, table, None if after is None else str(after))
+        reading = _send(channel, job, table, rows)
+        send(channel, _summary(reading) | {"mark": rows.mark})
 
 
 def _send(channel: socket.socket, job: Job, table: Table, pieces: Iterable[Piece]) -> Reading:

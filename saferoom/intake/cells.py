@@ -22,7 +22,7 @@ Value = str | int | float | None
 Reader = Callable[[str], Value]
 
 _NUMBER = re.compile(
-    r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,3})?"
+    r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?"
 )
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
@@ -133,11 +133,18 @@ def _day(text: str, latest: date) -> Value:
 
 
 def _instant(text: str, now: datetime) -> Value:
+    # Compared before it is reckoned with: the calendar's last day has no end.
     try:
-        moment = read_instant(text) if "T" in text else end_of_local_day(read_day(text))
+        if "T" in text:
+            moment = read_instant(text)
+            is_ahead = moment > now
+        else:
+            day = read_day(text)
+            is_ahead = day > local_day(now)
+            moment = now if is_ahead else end_of_local_day(day)
     except BadInput as error:
         raise Dirty("instant") from error
-    if local_day(moment) > local_day(now) or ("T" in text and moment > now):
+    if is_ahead:
         raise Dirty("future")
     return int(moment.timestamp())
 

@@ -21,6 +21,7 @@ from saferoom.core.facts import Table
 from saferoom.core.source import SourceManifest, SourceTable
 from saferoom.errors import BadInput
 from saferoom.intake.csv_files import read_csv
+from saferoom.intake.excel_files import read_excel
 from saferoom.intake.parquet_files import read_parquet
 from saferoom.intake.rows import Piece
 
@@ -49,6 +50,8 @@ class Opened:
         """Read its rows, by what its name ends in."""
         if self.name.endswith(".parquet"):
             return read_parquet(self.file, source=self.source, table=table)
+        if self.name.endswith(".xlsx"):
+            return read_excel(self.file, source=self.source, table=table)
         return read_csv(self.file, source=self.source, table=table, encoding=manifest.encoding)
 
 

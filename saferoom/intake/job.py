@@ -10,7 +10,7 @@ from saferoom.canonical import Json
 from saferoom.core.facts import Table
 from saferoom.core.moment import read_instant
 from saferoom.core.record import check_field
-from saferoom.core.source import SourceManifest, check_source
+from saferoom.core.source import Reached, SourceManifest, check_source
 from saferoom.crypto.sealing import SealingPublicKey
 
 
@@ -23,7 +23,7 @@ class Job:
         self.source = SourceManifest.from_body(header["source"])
         tables, folder, address = header["tables"], header["folder"], header["address"]
         check_field(isinstance(tables, list) and isinstance(folder, str), "job")
-        check_field(self.source.is_database == isinstance(address, str), "job")
+        check_field((self.source.reached is Reached.DATABASE) == isinstance(address, str), "job")
         assert isinstance(tables, list)
         read = [Table.from_body(table) for table in tables]
         self.tables = {table.name: table for table in read}

@@ -21,6 +21,7 @@ from saferoom.errors import BadInput
 
 NO_CELL = "\0"
 _SECOND = timedelta(seconds=1)
+_LARGEST_WHOLE = 1e15
 
 
 def as_cells(kind: CellType, values: Sequence[Any]) -> pa.Array:  # Any: what drivers return
@@ -56,16 +57,29 @@ def _text(kind: CellType, value: Any) -> str:  # noqa: PLR0911  # one per type
         case int():
             return str(value)
         case Decimal() | float():
-            return f"{value:.0f}" if kind is CellType.WHOLE and value % 1 == 0 else str(value)
+            return _digits(kind, value)
         case datetime() if kind is not CellType.INSTANT or value.tzinfo is None:
             return NO_CELL
         case datetime():
-            moment = value.astimezone(UTC)
-            early = moment.replace(microsecond=0)  # a second's part is over when the second is
-            return write_instant(early if early == moment else early + _SECOND)
+            return _instant(value)
         case date():
             return value.isoformat()
     return NO_CELL
+
+
+def _digits(kind: CellType, value: Decimal | float) -> str:
+    # Beyond these a decimal's remainder is an error, and its digits are as many as it likes.
+    whole = kind is CellType.WHOLE and abs(_float(value)) < _LARGEST_WHOLE and value % 1 == 0
+    return f"{value:.0f}" if whole else str(value)
+
+
+def _instant(value: datetime) -> str:
+    try:
+        moment = value.astimezone(UTC)
+        early = moment.replace(microsecond=0)  # a second's part is over when the second is
+        return write_instant(early if early == moment else early + _SECOND)
+    except OverflowError:  # the calendar's first or last day, elsewhere
+        return NO_CELL
 
 
 def _is_number(value: Any) -> bool:

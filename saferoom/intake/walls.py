@@ -12,6 +12,7 @@ import codecs
 import io
 import os
 import resource
+import zipfile
 
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -32,9 +33,9 @@ def shut(parent: int) -> dict[str, str]:
     return self_test.run(parent)
 
 
-def start_nothing() -> None:
+def start_nothing(largest_file: int = 0) -> None:
     """Bound memory and gain no rights: what is left to ask of an intake with a database driver."""
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0)):
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, largest_file)):
         resource.setrlimit(limit, (value, value))
     lockdown.gain_nothing()
 
@@ -43,7 +44,7 @@ def _warm_up() -> None:
     """Load what our readers load when first used; afterwards nothing more can be opened."""
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    for codec in ("utf-8", "gb18030"):
+    for codec in ("utf-8", "utf-8-sig", "gb18030"):
         codecs.lookup(codec)
     seal(b"", [SealingKey(os.urandom(32)).public], b"", os.urandom)
     written = io.BytesIO()
@@ -51,3 +52,7 @@ def _warm_up() -> None:
     written.seek(0)
     for _ in pq.ParquetFile(written, pre_buffer=False).iter_batches(use_threads=False):
         pass
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        packed.writestr("a", b"")
+    zipfile.ZipFile(written).close()  # names of parts are in an encoding of their own

@@ -8,7 +8,7 @@ unknown, missing or double is POLICY_INVALID, named by file.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from saferoom.canonical import Json, canonical_bytes
 from saferoom.core.catalogue import Catalogue, check_listed
 from saferoom.core.facts import Table
 from saferoom.core.record import check_field
-from saferoom.core.source import SourceManifest, check_source
+from saferoom.core.source import SourceManifest, check_source, declared_body
 from saferoom.core.views import Level, View, ViewSet
 from saferoom.errors import BadInput, NotFound, SaferoomError
 from saferoom.vault.formula import Formula, aggregates, columns_of
@@ -29,7 +29,6 @@ _COLUMN: dict[str, Json] = {
     "least": None,
     "one_of": [],
 }
-_NO_PLACE: dict[str, Json] = {"path": None, "relation": None, "watermark": [], "ignore": []}
 
 
 @dataclass(frozen=True)
@@ -176,27 +175,21 @@ def _view(
 
 def _source(path: Path) -> SourceManifest:
     names = {"name", "party", "title_zh", "title_en", "encoding", "tables"}
-    document = _document(path, "saferoom/connector/1", names)
-    tables: list[Json] = []
-    for name, body in _parts(path, document.pop("tables")):
-        columns = body.pop("columns", None)
-        if not isinstance(columns, dict):
-            raise _invalid(path, name)
-        headings: list[Json] = [{"column": our, "heading": its} for our, its in columns.items()]
-        tables.append(_NO_PLACE | {"table": name, "headings": headings, **body})
-    document["kind"] = SourceManifest.KIND
+    document = _document(path, "saferoom/connector/1", names, {"service", "store"})
     try:
-        return SourceManifest.from_body({**document, "tables": tables})
+        return SourceManifest.from_body(declared_body(document))
     except BadInput as error:
         raise _invalid(path, error.detail or "") from error
 
 
-def _document(path: Path, kind: str, names: set[str]) -> dict[str, Json]:
+def _document(
+    path: Path, kind: str, names: set[str], perhaps: Collection[str] = ()
+) -> dict[str, Json]:
     try:
         document: dict[str, Json] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # ValueError: TOML or UTF-8 that is none
         raise _invalid(path, "cannot be read") from error
-    if document.pop("kind", None) != kind or set(document) != names:
+    if document.pop("kind", None) != kind or set(document) - set(perhaps) != names:
         raise _invalid(path, "its kind or its parts")
     return document
 

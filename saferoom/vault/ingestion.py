@@ -7,15 +7,12 @@ that stands still is ended, for nothing else comes in meanwhile.
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,20 +23,22 @@ from saferoom.core.facts import Table
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import OrderedFile
 from saferoom.core.record import check_field
-from saferoom.core.source import SourceManifest
+from saferoom.core.service import Connection
+from saferoom.core.source import Reached, SourceManifest
+from saferoom.core.store import Store
 from saferoom.crypto.sealing import SealingKey, unseal
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import BadInput, Isolation, Unavailable
 from saferoom.vault.batches import decode
+from saferoom.vault.connections import Place
 from saferoom.vault.facts import FactStore, Intake
+from saferoom.vault.intake_process import PROGRAM, calling, end, start
 from saferoom.vault.parts import Batch
 from saferoom.wire import Frame, TimedSocket, receive, send
 
 SEAL_AAD = b"saferoom/batch/1"
-PROGRAM = (sys.executable, "-I", "-m", "saferoom.intake")
 START_SECONDS = 60.0  # of intake: loading, opening files, putting its walls up
 QUIET_SECONDS = 300.0  # between two messages: the longest silence is a large file's digest
-GRACE_SECONDS = 5.0
 RUN_SECONDS = 3_000.0  # less than the room waits for a steward's verb
 LARGEST_HEADER = 2**20
 MOST_FINDINGS = 1_000
@@ -57,12 +56,18 @@ _DETAIL = re.compile(
     r" one file|more than [0-9]{1,9} files in the folder|a row of more than [0-9]{1,9} bytes"
     r"|unpacks to over [0-9]{1,9} times its size|a file (?:changed while it was read|cannot be read"
     r"|is a link, or cannot be read|is none)|the source's folder is none, or a link|cannot be read"
-    r" as Parquet|the type of a watermark|a row without a watermark"
+    r" as (?:Parquet|JSON|Excel)|a workbook of several sheets|a long cell of a workbook|more than"
+    r" [0-9]{1,9} texts in a workbook|the type of a watermark|a row without a watermark"
+    r"|a redirect|a packed reply|a reply of over [0-9]{1,9} bytes"
+    r"|the (?:type|rows|cursor) of a reply"
+    r"|a link that leads elsewhere|a page that repeats|more than [0-9]{1,9} pages"
+    r"|its name is not known|it answers [0-9]{3}|it took too long|TLS|the connection broke|no token"
+    r"|a reply (?:of no stated length|shorter than it says)|its caller ended"
+    r"|a (?:host|network|protocol) that connector\.toml does not name|its folder"
+    r"|a file of over [0-9]{1,10} bytes|a file changed while it was fetched"
 )
 LARGEST_BATCH = 64 * 2**20  # of 8 MiB of text; intake is fed by strangers
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _END = {"say", "rows", "quarantined", "reasons", "findings"}
-PASSED_ON = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
 @dataclass
@@ -135,21 +140,25 @@ class Ingestion:
         source: SourceManifest,
         folder: Path,
         files: Sequence[OrderedFile] | None = None,
-        address: str | None = None,
+        place: Place = None,
     ) -> Counts:
-        """Take what is new in the folder (of these files, if some are named) or at the address."""
+        """Take what is new in the folder (of these files, if some are named) or at the place."""
         counts = Counts()
         self._awaited = None if files is None else {one.name: one.sha256 for one in files}
-        with _intake_process() as channel:
+        files_come = source.reached in {Reached.FILES, Reached.STORE}
+        take = self._file if files_come else self._table
+        with ExitStack() as stack:
+            link = None
+            if isinstance(place, Connection | Store):
+                link = stack.enter_context(calling(source, place))
+            channel = stack.enter_context(_intake_process(link))
             try:
+                address = place if isinstance(place, str) else None
                 send(channel, self._job(source, folder, address))
-                if not source.is_database:
+                if source.reached is not Reached.DATABASE:
                     _check_shut(self._hear(channel, START_SECONDS).header)
                 while (frame := self._hear(channel)).header.get("say") != "done":
-                    if source.is_database:
-                        self._table(channel, source, frame.header, counts)
-                    else:
-                        self._file(channel, source, frame.header, counts)
+                    take(channel, source, frame.header, counts)
             except TimeoutError as error:
                 raise BadInput("SOURCE_MALFORMED", "intake stood still") from error
             except ConnectionError as error:
@@ -285,37 +294,27 @@ def _check_not_refused(header: Mapping[str, Json]) -> None:
     detail = header.get("detail")
     if header.get("code") in {"CAGE_BROKEN", "PLATFORM"}:
         raise Isolation("CAGE_BROKEN", "intake")
-    if header.get("code") == "SOURCE_UNAVAILABLE":
-        raise Unavailable("SOURCE_UNAVAILABLE")
     known = isinstance(detail, str) and _DETAIL.fullmatch(detail) is not None
-    raise BadInput("SOURCE_MALFORMED", str(detail) if known else None)
+    told = str(detail) if known else None
+    match header.get("code"):
+        case "SOURCE_UNAVAILABLE":
+            raise Unavailable("SOURCE_UNAVAILABLE", told)
+        case "SOURCE_ADDRESS":
+            raise BadInput("SOURCE_ADDRESS", told)
+    raise BadInput("SOURCE_MALFORMED", told)
 
 
 @contextmanager
-def _intake_process() -> Iterator[TimedSocket]:
-    """Start intake, with nothing of ours but one end of a socket."""
+def _intake_process(link: socket.socket | None) -> Iterator[TimedSocket]:
+    """Start intake, with nothing of ours but one end of a socket, and a link to its caller."""
     near, theirs = socket.socketpair()
     with TimedSocket(fileno=near.detach()) as ours:
         with theirs:
-            process = subprocess.Popen(  # noqa: S603  # our own program, no input in the command
-                PROGRAM,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ}
-                | ONE_THREAD,
-                cwd="/",
-            )
+            process = start(PROGRAM, theirs, link)
+            if link is not None:
+                link.close()  # it is intake's now
         try:
             yield ours
         finally:
             ours.close()
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(timeout=GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            end(process)

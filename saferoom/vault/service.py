@@ -35,7 +35,7 @@ from saferoom.vault.answers import answer_for, readers, seal_answer
 from saferoom.vault.authority import Permit, check_score, check_submission
 from saferoom.vault.cages import Cages
 from saferoom.vault.checking import check_home
-from saferoom.vault.connections import read_address
+from saferoom.vault.connections import find_place
 from saferoom.vault.custody import Custody
 from saferoom.vault.declarations import Declarations
 from saferoom.vault.erasures import Erasures
@@ -199,9 +199,9 @@ class Service:
             run = Ingestion(
                 self._facts, self._declared.tables, self._keys.sealing, now, statement.digest
             )
-            address = read_address(self._connections, source.name) if source.is_database else None
+            place = find_place(self._connections, source)
             folder = self._sources / source.name
-            return run.run(source, folder, order.files, address).to_body()
+            return run.run(source, folder, order.files, place).to_body()
 
         return self._obey(statement, now, take)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
     def run_once() -> Counts:
         run = Ingestion(store, DECLARED.tables, sealing, make.NOW)
-        return run.run(manifest(), tmp_path, address=address)
+        return run.run(manifest(), tmp_path, place=address)
 
     yield Bench(engine, address, store, run_once)
     METADATA.drop_all(engine)
@@ -237,7 +237,7 @@ def test_an_address_that_leads_nowhere_is_unavailable(tmp_path: Path) -> None:
     for address in ("postgresql+psycopg://127.0.0.1:1/x", "nothing://x", "sqlite:////no/where.db"):
         run = Ingestion(store, DECLARED.tables, sealing, make.NOW)
         with pytest.raises(Unavailable, match="SOURCE_UNAVAILABLE"):
-            run.run(manifest(), tmp_path, address=address)
+            run.run(manifest(), tmp_path, place=address)
 
 
 def test_the_manifest_of_a_database_passes_the_one_check() -> None:
@@ -288,6 +288,11 @@ def test_what_cannot_be_compared_for_certain_is_no_mark(mark: object) -> None:
         (CellType.TEXT, None, b""),
         (CellType.WHOLE, Decimal("5.00"), b"5"),
         (CellType.WHOLE, Decimal("5.5"), b"5.5"),
+        (CellType.WHOLE, Decimal("1E+131071"), b"1E+131071"),
+        (CellType.WHOLE, Decimal("NaN"), b"NaN"),
+        (CellType.WHOLE, Decimal("sNaN"), b"sNaN"),
+        (CellType.INSTANT, datetime.max.replace(tzinfo=UTC), b"\0"),
+        (CellType.INSTANT, datetime.min.replace(tzinfo=timezone(timedelta(hours=8))), b"\0"),
         (CellType.NUMBER, Decimal("Infinity"), float("inf")),
         (CellType.NUMBER, 10**400, float("inf")),
         (CellType.NUMBER, "1", b"1"),

@@ -88,6 +88,8 @@ def test_a_clean_row_is_typed(tmp_path: Path) -> None:
         ({"event_date": "2026-11-30", "period": "2026-11"}, "event_date", "future"),
         ({"known_at": "2026-11-20T10:51:01Z"}, "known_at", "future"),
         ({"known_at": "2026-11-21"}, "known_at", "future"),
+        ({"known_at": "9999-12-31"}, "known_at", "future"),
+        ({"known_at": "9999-12-31T23:59:59Z"}, "known_at", "future"),
         ({"known_at": "2026-11-12 01:30:00"}, "known_at", "instant"),
         ({"filed_at": "2026-11-21"}, "filed_at", "future"),
         ({"sales": "1\ufffd"}, "sales", "encoding"),
@@ -235,7 +237,10 @@ def test_a_number_is_finite_or_dirty(text: str) -> None:
 
 
 @settings(max_examples=200)
-@given(text=texts, kind=st.sampled_from(CellType))
+@given(
+    text=texts | st.dates().map(str) | st.datetimes().map(lambda one: f"{one:%Y-%m-%dT%H:%M:%S}Z"),
+    kind=st.sampled_from(CellType),
+)
 def test_no_cell_makes_a_reader_fall(text: str, kind: CellType) -> None:
     column = Column(name="x", type=kind, level=Level.L1)
     try:
