@@ -1,8 +1,8 @@
 """How do keys change, and how does an enterprise's data go, while scores go on?
 
-The vault's own order: facts first, then snapshots, then the sealed answers that it remembers;
-each is exchanged whole, so a score reads what was there before or what is there after. A score
-that began before an erasure gives nothing: it is told that the state moved.
+The vault's own order: facts, what was told of them, snapshots, the sealed answers that it
+remembers; each is exchanged whole, so a score reads what was there before or what is there after.
+A score that began before an erasure gives nothing: it is told that the state moved.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from saferoom.vault.erasures import Erasure, Erasures
 from saferoom.vault.facts import FactStore
 from saferoom.vault.key_backups import KeyBackups
 from saferoom.vault.keys import BUCKETS, Keys, bucket_of
+from saferoom.vault.profiling import secret_number
 from saferoom.vault.publication import SnapshotStore
 from saferoom.vault.tickets import Tickets
+from saferoom.vault.told import Told
 from saferoom.vault.tombstones import Tombstones
 
 
@@ -39,12 +41,13 @@ class Custody:
         tickets: Tickets,
         erasures: Erasures,
         tombstones: Tombstones,
+        told: Told,
         tables: tuple[str, ...],
     ) -> None:
         """Go on with what a crash interrupted."""
         self._keys, self._facts, self._snapshots = keys, facts, snapshots
         self._tickets, self._erasures, self._tombstones = tickets, erasures, tombstones
-        self._tables, self._backups = tables, KeyBackups(keys)
+        self._told, self._tables, self._backups = told, tables, KeyBackups(keys)
         self._lock = threading.Lock()
         self._erased = 0
         for erasure in erasures.pending:
@@ -68,6 +71,7 @@ class Custody:
         for bucket in range(BUCKETS):
             upkeep.renew(self._facts, bucket)
         self._snapshots.renew()
+        self._told.renew()
         self._keys.rewrap()
         return {"rotated_at": write_instant(now), "backups_until": self._backups_until(now)}
 
@@ -96,6 +100,7 @@ class Custody:
         mark = erasure.mark
         self._tombstones.place(mark, erasure.at)
         upkeep.erase(self._facts, mark, bucket_of(mark))
+        self._told.erase(secret_number(mark))
         with self._lock:
             self._snapshots.erase(mark, enterprise)
             self._erased += 1

@@ -55,6 +55,7 @@ from saferoom.vault.quality import Quality, blank
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
+from saferoom.vault.told import Told
 from saferoom.vault.tombstones import Tombstones
 
 Clock = Callable[[], datetime]
@@ -113,6 +114,9 @@ class Service:
             opened.callback(self._tickets.close)
             self._orders = Orders(paths.journal / "orders.log", clock())
             opened.callback(self._orders.close)
+            told = Told(paths.journal / "told.log", self._keys)
+            opened.callback(told.close)
+            self._profiling = Profiling(told, self._keys.mark_of)
             self._custody = Custody(
                 self._keys,
                 self._facts,
@@ -120,10 +124,9 @@ class Service:
                 self._tickets,
                 erasures,
                 stones,
+                told,
                 tuple(declared.tables),
             )
-            self._profiling = Profiling(paths.journal / "told.log", self._keys.mark_of)
-            opened.callback(self._profiling.close)
             self._opened = opened.pop_all()
 
     @property

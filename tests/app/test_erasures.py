@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
-from saferoom.app import erasures, notices, receipts
+from saferoom.app import deliveries, erasures, log, notices, receipts
 from saferoom.canonical import canonical_bytes
 from saferoom.client.verifying import check_erased, verify
 from saferoom.core.erasure import ErasureCertificate
@@ -256,3 +256,36 @@ def test_a_certificate_of_another_enterprise_says_nothing_of_a_receipt(world: Wo
     verified = replace(check_receipt(data, trusted), opened={"enterprise": "another"})
     with pytest.raises(Tampered, match="another enterprise"):
         check_erased(canonical_bytes(told), verified, trusted)
+
+
+def test_what_is_erased_between_reading_and_showing_is_not_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sinks take their time, and the enterprise is erased meanwhile."""
+    offer = log.offer
+
+    def erased_meanwhile(*given: object) -> object:
+        monkeypatch.undo()
+        offered = offer(*given)  # type: ignore[arg-type]
+        erasures.erase(world.room, OPERATOR, order(world))
+        return offered
+
+    monkeypatch.setattr(deliveries, "offer", erased_meanwhile)
+    (line,) = world.score().results
+    assert (line.status, line.code, line.answer) == ("refused", "ERASED", None)
+    assert world.count(t.release, state="delivered") == 0
+
+
+def test_what_is_erased_after_the_last_look_is_not_shown_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked = deliveries._mark_delivered
+
+    def erased_then(connection: sa.Connection, *given: object) -> None:
+        marked(connection, *given)  # type: ignore[arg-type]
+        mine = t.release.c.enterprise == FIRM
+        connection.execute(sa.update(t.release).where(mine).values(answer=b""))
+
+    monkeypatch.setattr(deliveries, "_mark_delivered", erased_then)
+    (line,) = world.score().results
+    assert (line.status, line.code, line.answer) == ("refused", "ERASED", None)
