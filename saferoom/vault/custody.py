@@ -8,7 +8,7 @@ A score that began before an erasure gives nothing: it is told that the state mo
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from saferoom.vault.erasures import Erasure, Erasures
 from saferoom.vault.facts import FactStore
 from saferoom.vault.key_backups import KeyBackups
 from saferoom.vault.keys import BUCKETS, Keys, bucket_of
+from saferoom.vault.obeyed import Certified
 from saferoom.vault.profiling import secret_number
 from saferoom.vault.publication import SnapshotStore
 from saferoom.vault.tickets import Tickets
@@ -50,6 +51,7 @@ class Custody:
         self._told, self._tables, self._backups = told, tables, KeyBackups(keys)
         self._lock = threading.Lock()
         self._erased = 0
+        self._owed: tuple[Certified, ...] = ()
         for erasure in erasures.pending:
             self._carry_out(erasure, None)
 
@@ -75,19 +77,37 @@ class Custody:
         self._keys.rewrap()
         return {"rotated_at": write_instant(now), "backups_until": self._backups_until(now)}
 
+    @property
+    def owes(self) -> bool:
+        """Say whether somebody is here again who was erased."""
+        return bool(self._owed)
+
+    def owe(self, certified: Iterable[Certified]) -> None:
+        """Take from what was taught the erasures that this vault does not know of."""
+        self._owed = tuple(one for one in certified if self.certificate(one.order) is None)
+
+    def settle(self, now: datetime) -> None:
+        """Erase once more whom a restored vault forgot that it had erased."""
+        while self._owed:
+            one, *rest = self._owed
+            self._obey(one.order, one.enterprise, one.at, again=now.replace(microsecond=0))
+            self._owed = tuple(rest)
+
     def certificate(self, order: Digest) -> Statement | None:
         """Return what an order was certified with; None if it was not obeyed yet."""
         return self._erasures.certificate(order)
+
+    def promised(self, order: Digest) -> bool:
+        """Say whether this order was verified, and its erasure promised, before."""
+        return self._erasures.begun(order) is not None
 
     def back_up(self, order: KeyBackupOrder, now: datetime) -> bytes:
         """Seal a copy of the keys."""
         return self._backups.make(order, now)
 
     def erase(self, order: Statement, enterprise: str, now: datetime) -> Statement:
-        """Make an enterprise unreadable, and certify it."""
-        erasure = Erasure(order.digest, self._keys.mark_of(enterprise), now.replace(microsecond=0))
-        self._erasures.begin(erasure)
-        return self._carry_out(erasure, enterprise)
+        """Make an enterprise unreadable, and certify it; once, whoever brings the order again."""
+        return self._obey(order.digest, enterprise, now.replace(microsecond=0))
 
     def tidy(self) -> bool:
         """Settle the bucket that lies in the most parts; say whether there was one."""
@@ -95,6 +115,17 @@ class Custody:
         if buckets:
             upkeep.settle(self._facts, buckets[0])
         return bool(buckets)
+
+    def _obey(
+        self, order: Digest, enterprise: str, at: datetime, again: datetime | None = None
+    ) -> Statement:
+        if (before := self._erasures.certificate(order)) is not None:
+            return before
+        erasure = self._erasures.begun(order)
+        if erasure is None:
+            erasure = Erasure(order, self._keys.mark_of(enterprise), at, again)
+            self._erasures.begin(erasure)
+        return self._carry_out(erasure, enterprise)
 
     def _carry_out(self, erasure: Erasure, enterprise: str | None) -> Statement:
         mark = erasure.mark
@@ -105,10 +136,11 @@ class Custody:
             self._snapshots.erase(mark, enterprise)
             self._erased += 1
             self._tickets.erase(lambda code: self._keys.mark_of(code) == mark)
+        here = erasure.again or erasure.at
         certificate = ErasureCertificate(
             order=erasure.order,
-            unreadable_here_at=write_instant(erasure.at),
-            unreadable_everywhere_from=self._backups_until(erasure.at),
+            unreadable_here_at=write_instant(here),
+            unreadable_everywhere_from=self._backups_until(here),
             tables=self._tables,
             snapshots=tuple(one.digest for one in self._snapshots.kept),
             models=(),  # nothing in this vault is trained on rows

@@ -66,15 +66,14 @@ class Told:
         self._log.close()
 
     def _open(self) -> str:
-        records = self._log.records()
-        name, first = f"{KEYS}0", next(records, None)
-        if first is not None:
-            name = _read_head(first)
-        elif self._keys.names(KEYS):
-            raise _changed()
-        else:
+        head, *records = list(self._log.records()) or [b""]
+        if not head and self._keys.names(KEYS):
+            raise _changed()  # there was one
+        name = _read_head(head) if head else f"{KEYS}0"
+        if not head:
             self._log.append([_head(name)])
-        self._keys.add([name])
+        if not records:  # else it has its key, or is another's
+            self._keys.add([name])
         self._take([self._unseal(name, record) for record in records])
         self._keys.keep_only(KEYS, {name})
         return name

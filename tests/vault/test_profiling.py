@@ -282,5 +282,5 @@ def test_a_stop_while_the_past_is_written_again_forgets_nothing(
 
 def test_one_order_at_a_time(told_room: SmallRoom) -> None:
     told_room.now += timedelta(seconds=1)
-    with told_room.service._stewards_turn():
+    with told_room.service._obedience.turn():
         assert refused(lambda: ask(told_room, "sales_12")) == "VAULT_BUSY"
