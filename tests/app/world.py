@@ -60,6 +60,7 @@ class Evaluator:
         self.refuses_lessons: set[str] = set()
         self.refuses_orders: str | None = None
         self.erased = 0
+        self.certified_at = f.NOW_TEXT
 
     @property
     def snapshot(self) -> Snapshot:
@@ -127,8 +128,8 @@ class Evaluator:
         self.erased += 1
         certificate = ErasureCertificate(
             order=order.digest,
-            unreadable_here_at=f.NOW_TEXT,
-            unreadable_everywhere_from=f.NOW_TEXT,
+            unreadable_here_at=self.certified_at,
+            unreadable_everywhere_from=self.certified_at,
             tables=("tax_month",),
             snapshots=(),
             models=(),

@@ -223,7 +223,7 @@ def test_two_equal_orders_that_wait_get_one_certificate(room: SmallRoom) -> None
         entered.release()
         return check(digest)  # type: ignore[arg-type]
 
-    room.service._custody.promised = noticed  # type: ignore[method-assign]
+    room.service._custody.promised = noticed  # type: ignore[method-assign,assignment]
     with room.service._obedience.turn(tidying=True):  # for which both wait
         for thread in threads:
             thread.start()
