@@ -15,19 +15,24 @@ UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
 MOST_TRIES = 6
 
 
+def watch_through(room: SmallRoom) -> Watcher:
+    """Have everything scored once, looking on if we may."""
+    watcher = Watcher(room)
+    watcher.possible = all(map(readable, [*room.others(), *room.vault()]))
+    _materialise(watcher)
+    _score(watcher)
+    if watcher.possible:
+        watcher.look_at_others()
+        watcher.look_at_files()
+    return watcher
+
+
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
     """Serve a small room in which everything has been scored once, looking on if we may."""
     folder = tmp_path_factory.mktemp("room")
     with small_room(folder, seed=secrets.randbits(64)) as room:
-        watcher = Watcher(room)
-        watcher.possible = all(map(readable, [*room.others(), *room.vault()]))
-        _materialise(watcher)
-        _score(watcher)
-        if watcher.possible:
-            watcher.look_at_others()
-            watcher.look_at_files()
-        yield watcher
+        yield watch_through(room)
 
 
 @pytest.fixture(scope="session")
