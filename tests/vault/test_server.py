@@ -116,7 +116,7 @@ def test_too_many_artefacts_at_once_are_told_to_come_back(
     header = submission(served, "bank-a.modeller", sealed)
     waiting = canonical_bytes({**header, "attachments": [len(sealed)]})
     begun = threading.Semaphore(0)
-    real = door.read_exactly
+    real = wire.read_exactly
 
     def tell(channel: socket.socket, length: int) -> bytes:
         begun.release()
