@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proofs.memory import readable
-from tests.proofs.small_room import SmallRoom, bring_model, publish, score, small_room
+from tests.proofs.small_room import CANARIES, SmallRoom, bring_model, publish, score, small_room
 from tests.proofs.watching import Watcher
 
 UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
@@ -63,8 +63,13 @@ def _score(watcher: Watcher) -> None:
     kinds = ("feature", "weight", "grade")
     for number in range(MOST_TRIES if watcher.possible else 1):
         bring_model(watcher.room, f"canary-{number}")
-        with watcher.watch(0.004, *kinds):
-            lines = score(watcher.room, watcher.room.planted.codes)
-        assert {line["status"] for line in lines} == {"released"}
+        codes = watcher.room.planted.codes
+        for start in range(0, len(codes), CANARIES):  # a vault that is held still has 90 seconds
+            among = range(start, start + CANARIES)
+            if number and all(watcher.seen.complete(kind, among) for kind in kinds):
+                continue
+            with watcher.watch(0.004, *kinds, among=among):
+                lines = score(watcher.room, codes[start : start + CANARIES])
+            assert {line["status"] for line in lines} == {"released"}
         if all(map(watcher.seen.complete, kinds)):
             return
