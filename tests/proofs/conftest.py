@@ -13,6 +13,7 @@ from tests.proofs.watching import Watcher
 
 UNSAFE = "SAFEROOM_UNSAFE_TEST_DUMPABLE"
 MOST_TRIES = 6
+FIRST = range(CANARIES)
 
 
 def watch_through(room: SmallRoom) -> Watcher:
@@ -59,17 +60,16 @@ def _materialise(watcher: Watcher) -> None:
 
 
 def _score(watcher: Watcher) -> None:
-    """Score until all was met, with a version of its own each time: answers are stored."""
+    """Score until the first fifty were met, by another version each time: answers are kept."""
     kinds = ("feature", "weight", "grade")
     for number in range(MOST_TRIES if watcher.possible else 1):
         bring_model(watcher.room, f"canary-{number}")
         codes = watcher.room.planted.codes
-        for start in range(0, len(codes), CANARIES):  # a vault that is held still has 90 seconds
-            among = range(start, start + CANARIES)
-            if number and all(watcher.seen.complete(kind, among) for kind in kinds):
-                continue
-            with watcher.watch(0.004, *kinds, among=among):
-                lines = score(watcher.room, codes[start : start + CANARIES])
-            assert {line["status"] for line in lines} == {"released"}
-        if all(map(watcher.seen.complete, kinds)):
+        with watcher.watch(0.004, *kinds, among=FIRST):
+            lines = score(watcher.room, codes[:CANARIES])
+        if number == 0:  # the others are sought elsewhere too, but not looked at one by one
+            for start in range(CANARIES, len(codes), CANARIES):
+                lines += score(watcher.room, codes[start : start + CANARIES])
+        assert {line["status"] for line in lines} == {"released"}
+        if all(watcher.seen.complete(kind, FIRST) for kind in kinds):
             return
