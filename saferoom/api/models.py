@@ -228,6 +228,22 @@ class Me(_Out):
     role: str = Field(examples=["modeller"])
 
 
+class ErasureOut(_Out):
+    """An order of erasure; its state is ordered, certified, or the code that refused it."""
+
+    order: str
+    enterprise: str
+    ordered_at: str
+    state: str
+    remedy: str | None
+
+
+class ErasuresOut(_Out):
+    """The newest first."""
+
+    erasures: list[ErasureOut]
+
+
 class OpeningsOut(_Out):
     """A page of an auditor's export; the reference of formats says what a line holds."""
 

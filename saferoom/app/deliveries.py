@@ -29,9 +29,10 @@ from saferoom.errors import Refusal, Unavailable
 
 RECORDED, DELIVERED = "recorded", "delivered"
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_ERASED = b""  # what an erasure leaves of an answer
 _MARK_DELIVERED = (
     sa.update(t.release)
-    .where(t.release.c.id.in_(_IDS))
+    .where(t.release.c.id.in_(_IDS), t.release.c.answer != _ERASED)
     .values(state=DELIVERED, delivered_at=sa.bindparam("now"))
 )
 _RELEASES = sa.select(t.release).where(t.release.c.request == sa.bindparam("request"))
@@ -108,6 +109,8 @@ def deliver(room: Room, asked: Asked, checked: Checked) -> ScoreAnswer:
     # Forgotten by a power cut it is done again: the sinks hold the entry, the grant is asked anew.
     with writing(room.database, synced=False) as connection:
         mark_acknowledged(connection, offered)
+        releases = _releases(connection, asked)  # anew: an erasure may have come in between
+        waiting = [row for row in releases if row.state == RECORDED]
         refused = withheld(connection, room, asked, releases, checked, lock=True)
         _mark_delivered(connection, room, [row for row in waiting if row.enterprise not in refused])
     room.wake.set()  # the receipts' places in the log
@@ -134,6 +137,8 @@ def _answer(
     releases = _releases(connection, asked)
     for row in releases:
         error = refused.get(row.enterprise)
+        if error is None and row.answer == _ERASED:  # since it was checked
+            error = Refusal("ERASED")
         lines[row.enterprise] = _released(row) if error is None else _withheld(row, error)
     settled = {row.entry for row in (*releases, *refusals)}
     return ScoreAnswer(

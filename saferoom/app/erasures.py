@@ -5,6 +5,11 @@ worker goes on with it. The vault makes its data unreadable; then, in one transa
 enterprise's epoch moves, so that a score that runs is evaluated again, the sealed answers that are
 stored of it go, and the log says so. Releases, charges and receipts stay: that an answer was
 given is not undone, it is only no longer reproducible.
+
+Order and certificate are lessons too: a vault that is restored from before learns them again and
+erases again, and what it certifies then takes the old certificate's place. An order that the vault
+refused (it was away for longer than an order is fresh) is shown with its code, until the enterprise
+signs another, or two operators do with that order as their evidence.
 """
 
 from __future__ import annotations
@@ -21,15 +26,17 @@ from saferoom.app import loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.app.locking import lock_enterprises
-from saferoom.app.teaching import teach
+from saferoom.app.teaching import queue, teach
 from saferoom.canonical import Digest, Json
-from saferoom.core.erasure import ErasureCertificate
+from saferoom.core.enrolment import Role
+from saferoom.core.erasure import CERTIFIED, ORDERED, ErasureCertificate
 from saferoom.core.moment import write_instant
 from saferoom.core.orders import EraseOrder, check_erase_order, check_rotate_order
 from saferoom.crypto.signing import Statement
 from saferoom.errors import CODES, Isolation, NotFound, SaferoomError, Tampered, Unavailable
 
-ORDERED, CERTIFIED = "ordered", "certified"
+MOST_LISTED = 10_000
+_SEES_ALL = frozenset({Role.OPERATOR, Role.AUDITOR})
 NO_MODELS = "No model of this room was trained on its rows."
 
 
@@ -50,19 +57,47 @@ def erase(room: Room, _caller: Caller, order: Statement) -> dict[str, Json]:
                 "ordered_at": write_instant(room.clock()),
             }
             if insert_new(connection, t.erasure, row):
+                queue(connection, [order])
                 _forget(connection, checked.enterprise)
     _carry_out(room, order)
-    return certificate(room, order.digest)
+    return _certificate(room, sa.select(t.erasure).where(t.erasure.c.digest == order.digest))
 
 
-def certificate(room: Room, order: Digest) -> dict[str, Json]:
+def certificate(room: Room, caller: Caller, order: Digest) -> dict[str, Json]:
     """Show what the vault certified, and the order that it is about."""
-    query = sa.select(t.erasure).where(t.erasure.c.digest == order)
+    return _certificate(room, _shown_to(caller).where(t.erasure.c.digest == order))
+
+
+def list_orders(room: Room, caller: Caller) -> list[dict[str, Json]]:
+    """List orders and what came of them: an enterprise's own, all for operators and auditors."""
+    query = _shown_to(caller).order_by(t.erasure.c.ordered_at.desc(), t.erasure.c.digest)
+    with reading(room.database) as connection:
+        rows = connection.execute(query.limit(MOST_LISTED)).all()
+    return [
+        {
+            "order": row.digest,
+            "enterprise": row.enterprise,
+            "ordered_at": row.ordered_at,
+            "state": row.state,
+            "remedy": CODES[row.state].remedy if row.state in CODES else None,
+        }
+        for row in rows
+    ]
+
+
+def _shown_to(caller: Caller) -> sa.Select[*tuple[object, ...]]:
+    query = sa.select(t.erasure)
+    return (
+        query if caller.role in _SEES_ALL else query.where(t.erasure.c.enterprise == caller.party)
+    )
+
+
+def _certificate(room: Room, query: sa.Select[*tuple[object, ...]]) -> dict[str, Json]:
     with reading(room.database) as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("NOT_FOUND", "erasure")
-    if row.certificate is None:
+    if row.state != CERTIFIED:
         code = row.state if row.state in CODES else "NOT_READY"
         raise CODES[code].family(code, "the erasure")
     told = Statement.from_bytes(row.certificate)
@@ -78,12 +113,20 @@ def certificate(room: Room, order: Digest) -> dict[str, Json]:
 
 
 def carry_out_waiting(room: Room) -> int:
-    """Go on with every order that a crash or a vault that was away left."""
+    """Go on with every order that a crash or a vault that was away left; one may fail alone."""
     query = sa.select(t.erasure.c.statement).where(t.erasure.c.state == ORDERED)
     with reading(room.database) as connection:
         waiting: Sequence[bytes] = connection.scalars(query.order_by(t.erasure.c.ordered_at)).all()
+    fault: SaferoomError | None = None
     for stored in waiting:
-        _carry_out(room, Statement.from_bytes(stored))
+        try:
+            _carry_out(room, Statement.from_bytes(stored))
+        except (Unavailable, Isolation):  # of the vault, whatever the order
+            raise
+        except SaferoomError as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return len(waiting)
 
 
@@ -114,7 +157,11 @@ def _carry_out(room: Room, order: Statement) -> None:
         raise
     with writing(room.database) as connection:
         code = EraseOrder.from_body(order.body).enterprise
-        if _settle(connection, order.digest, CERTIFIED, certified.to_bytes()):
+        mine = t.erasure.c.digest == order.digest
+        before = connection.scalar(sa.select(t.erasure.c.certificate).where(mine))
+        settled = _settle(connection, order.digest, CERTIFIED, certified.to_bytes())
+        if settled and before != certified.to_bytes():
+            queue(connection, [certified])
             _forget(connection, code)
             personal: dict[str, Json] = {
                 "enterprise": code,
@@ -136,10 +183,12 @@ def _forget(connection: Connection, code: str) -> None:
 def _settle(
     connection: Connection, order: Digest, state: str, certified: bytes | None = None
 ) -> bool:
-    """End an order that waits; of several who carried it out, one ends it."""
-    waiting = sa.and_(t.erasure.c.digest == order, t.erasure.c.state == ORDERED)
-    change = sa.update(t.erasure).where(waiting).values(state=state, certificate=certified)
-    return connection.execute(change).rowcount == 1
+    """End an order; of several who carried it out, one ends it. A refused one may be obeyed yet."""
+    column = t.erasure.c.state
+    open_still = column == ORDERED if certified is None else column != CERTIFIED
+    change = sa.update(t.erasure).where(t.erasure.c.digest == order, open_still)
+    values = {"state": state} if certified is None else {"state": state, "certificate": certified}
+    return connection.execute(change.values(values)).rowcount == 1
 
 
 def _state(connection: Connection, order: Digest) -> str | None:

@@ -9,7 +9,8 @@ A lesson that the vault refuses is set aside with its code and shown in /readyz.
 
 The room also keeps how far the vault's chain of lessons had come. A vault that no longer passes
 there was set back (a restored disk, a cut journal): it is taught everything again, in order,
-before anything else is asked of it, and if it refuses then, nothing is.
+before anything else is asked of it, and if it refuses then, nothing is. What it had erased it
+erases again then; so every erasure is asked after once more, for what it certifies now.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
 from saferoom.app.context import Room
+from saferoom.core.erasure import CERTIFIED, ORDERED
 from saferoom.crypto.signing import Statement
 from saferoom.errors import Isolation, SaferoomError, Unavailable
 
@@ -97,6 +99,9 @@ def _remember(room: Room, *, again: bool) -> None:
     with writing(room.database) as connection:
         if insert_new(connection, t.learnt, row):
             return
+        if again:
+            erased = sa.update(t.erasure).where(t.erasure.c.state == CERTIFIED)
+            connection.execute(erased.values(state=ORDERED))
         further = sa.true() if again else t.learnt.c.count < latest.count
         connection.execute(sa.update(t.learnt).where(further).values(row))
 

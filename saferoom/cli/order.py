@@ -2,7 +2,8 @@
 
 `erase`, `rotate` and `copy-keys` write an order, signed by whose key it is; another operator
 adds a signature with `saferoom keys countersign`; `send` hands it to the room. An order to copy
-keys is not sent: `saferoom vault copy-keys` takes it where the vault runs.
+keys is not sent: `saferoom vault copy-keys` takes it where the vault runs. `list` and `show` say
+what came of orders to erase.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from saferoom.canonical import digest_bytes, parse_object
+from saferoom.canonical import Digest, digest_bytes, parse_object
 from saferoom.cli.options import AsJson, Key
 from saferoom.cli.say import tell
 from saferoom.client import keyfolder
@@ -83,6 +84,39 @@ def send(
                 told = client.rotate(statement)
             case _:
                 raise BadInput("FIELD_INVALID", "the room takes no such order")
+    tell(dict(told), json.dumps(told, indent=2, ensure_ascii=False), as_json=as_json)
+
+
+@app.command("list")
+def list_orders(
+    *,
+    key: Key,
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List orders of erasure and what came of each."""
+    keys = keyfolder.load(key)
+    with RoomClient(url or keys.url, keys) as client:
+        found = client.erasures()
+    lines = [
+        "  ".join(str(one[name]) for name in ("ordered_at", "enterprise", "state", "order"))
+        for one in found
+    ]
+    tell({"erasures": found}, "\n".join(lines) or "There are none.", as_json=as_json)
+
+
+@app.command("show")
+def show(
+    *,
+    order: Annotated[str, typer.Argument(help="The order's digest.")],
+    key: Key,
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the certificate of an erasure, for `saferoom verify --erasure`."""
+    keys = keyfolder.load(key)
+    with RoomClient(url or keys.url, keys) as client:
+        told = client.erasure(Digest(order))
     tell(dict(told), json.dumps(told, indent=2, ensure_ascii=False), as_json=as_json)
 
 

@@ -242,6 +242,15 @@ class RoomClient:
         """Have an enterprise's data made unreadable; the vault's certificate comes back."""
         return self._post("/v1/erasures", order)
 
+    def erasures(self) -> list[Answer]:
+        """List orders of erasure and what came of them: one's own, or all for who reviews."""
+        found = self._get("/v1/erasures").get("erasures")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def erasure(self, order: Digest) -> Answer:
+        """Fetch the certificate of an order, which may have been obeyed much later."""
+        return self._get(f"/v1/erasures/{order}")
+
     def rotate(self, order: Statement) -> Answer:
         """Have the vault change its keys; two operators sign."""
         return self._post("/v1/rotations", order)

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, ClassVar
 from saferoom.canonical import Digest
 from saferoom.core.moment import read_instant
 from saferoom.core.record import Record, check_field
-from saferoom.crypto.signing import Statement, hex_bytes
+from saferoom.crypto.signing import Statement, VerifyKey, hex_bytes
 from saferoom.errors import BadInput, Refusal, Tampered
 
 if TYPE_CHECKING:  # how a trust file is read is not this module's affair
     from saferoom.core.trust import Trust
+
+
+# What came of an order that the room keeps; else the code with which the vault refused it.
+ORDERED, CERTIFIED = "ordered", "certified"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +58,13 @@ def check_certificate(statement: Statement, trust: Trust, order: Statement) -> E
     if certificate.order != order.digest:
         raise Tampered("CERTIFICATE_INVALID", "it is about another order")
     return certificate
+
+
+def check_own_certificate(statement: Statement, own: VerifyKey) -> ErasureCertificate:
+    """Read, in the vault, what this very vault certified; refuse anybody else's word."""
+    try:
+        (_,) = statement.signers()
+        statement.check_signed_by(own)
+        return ErasureCertificate.from_body(statement.body)
+    except (BadInput, Refusal, ValueError) as error:  # ValueError: not one signature
+        raise Tampered("CERTIFICATE_INVALID", "this vault did not sign it") from error

@@ -174,13 +174,19 @@ def check_snapshot_order(statement: Statement, lookup: Lookup, now: datetime) ->
 
 
 def check_erase_order(statement: Statement, lookup: Lookup, now: datetime) -> EraseOrder:
-    """Accept an order of the enterprise itself, or of two operators with evidence."""
+    """Accept an order of whoever may give it, of today or yesterday."""
+    order = check_who_erases(statement, lookup)
+    _check_soon(order.asked_at, now)
+    return order
+
+
+def check_who_erases(statement: Statement, lookup: Lookup) -> EraseOrder:
+    """Accept, of whatever age, what the enterprise signed, or two operators with evidence."""
     order = EraseOrder.from_body(statement.body)
     if order.evidence is None:
         check_enterprise(statement, order.enterprise, lookup)
     else:
         check_operators(statement, lookup, 2)
-    _check_soon(order.asked_at, now)
     return order
 
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from saferoom.canonical import Digest
-from saferoom.core.admission import check_active, check_contract
+from saferoom.core.admission import PartyKind, check_active, check_contract
 from saferoom.core.approval import SubjectKind, check_complete
 from saferoom.core.enrolment import Role, check_signer
 from saferoom.core.grant import check_covers, check_grant
 from saferoom.core.grant_text import check_text
 from saferoom.core.manifest import Manifest
+from saferoom.core.orders import IngestOrder, check_ingest_order
 from saferoom.core.request import ScoreRequest, check_request
+from saferoom.core.source import SourceManifest
 from saferoom.core.views import ViewSet
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
@@ -63,6 +65,22 @@ def check_score(
         except SaferoomError as error:
             refusals[enterprise] = error.code
     return Permit(asked, request.digest, manifest, granted, refusals)
+
+
+def check_ingestion(
+    roster: Roster, statement: Statement, source: SourceManifest, now: datetime
+) -> IngestOrder:
+    """Verify that an admitted source's steward has its approved connector read."""
+    order = check_ingest_order(statement, roster.lookup, source.party, now)
+    admission = roster.admission(source.party)
+    check_active(admission, now)
+    assert admission is not None  # check_active refused
+    tables = {one.table for one in source.tables}
+    if admission.party_kind is not PartyKind.SOURCE or not tables <= set(admission.categories):
+        raise Refusal("CONTRACT_SCOPE", "tables")
+    if not roster.approved(source.digest):
+        raise Refusal("APPROVAL_MISSING", "the source's connector")
+    return order
 
 
 def check_submission(

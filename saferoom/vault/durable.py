@@ -21,6 +21,7 @@ from saferoom.errors import Tampered
 
 _HEAD = struct.Struct("<I16s16s")
 _FIRST = bytes(16)
+_CLOSED = -1
 SYNCED_TOGETHER = 16
 
 
@@ -91,8 +92,9 @@ class AppendLog:
             yield from _split(payload)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._handle)
+        """Let go of the file; its number may be another file's from now on."""
+        handle, self._handle = self._handle, _CLOSED
+        os.close(handle)
 
 
 def read_frames(path: Path) -> Iterator[bytes]:

@@ -3,7 +3,8 @@
 An erasure is journalled before it begins: a vault that dies in its middle goes on with it at the
 next start, before it answers anybody. The journal holds the enterprise's keyed mark and the
 digest of the order, never its code; the marks are the tombstones. An order that was obeyed
-gets the same certificate for ever.
+gets the same certificate for ever, but where the vault forgot it: a restored one erases again and
+certifies that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Erasure:
     order: Digest
     mark: bytes
     at: datetime
+    again: datetime | None = None  # when a restored vault did it once more
 
 
 class Erasures:
@@ -44,7 +46,8 @@ class Erasures:
     @property
     def marks(self) -> dict[bytes, datetime]:
         """Return whose records do not come back, and until when they were known."""
-        return {one.mark: one.at for one in self._begun.values()}
+        ordered = sorted(self._begun.values(), key=lambda one: one.at)
+        return {one.mark: one.at for one in ordered}  # of several the last
 
     @property
     def pending(self) -> list[Erasure]:
@@ -55,9 +58,15 @@ class Erasures:
         """Return what was certified; None if it was not obeyed yet."""
         return self._certified.get(order)
 
+    def begun(self, order: Digest) -> Erasure | None:
+        """Return what was promised of an order, finished or not."""
+        return self._begun.get(order)
+
     def begin(self, erasure: Erasure) -> None:
         """Promise it; durable when this returns."""
         body = {"order": erasure.order, "mark": erasure.mark.hex(), "at": write_instant(erasure.at)}
+        if erasure.again is not None:
+            body["again"] = write_instant(erasure.again)
         with self._lock:
             self._log.append([canonical_bytes(body)])
             self._begun[erasure.order] = erasure
@@ -75,9 +84,10 @@ class Erasures:
 
     def _read(self, record: bytes) -> None:
         match parse_object(record):
-            case {"order": str(order), "mark": mark, "at": at}:
+            case {"order": str(order), "mark": mark, "at": at, **more}:
+                again = read_instant(more["again"]) if "again" in more else None
                 digest = Digest(order)
-                self._begun[digest] = Erasure(digest, hex_bytes(mark, 32), read_instant(at))
+                self._begun[digest] = Erasure(digest, hex_bytes(mark, 32), read_instant(at), again)
             case {"order": str(order), "certificate": certificate}:
                 self._certified[Digest(order)] = Statement.from_json(certificate)
             case _:

@@ -32,6 +32,7 @@ from saferoom.vault.parts import (
     FactsManifest,
     Part,
     Renewal,
+    name_of,
     read_manifest,
     schema_of,
 )
@@ -261,7 +262,7 @@ class Intake:
 
     def _write(self, rows: pa.Table) -> None:
         for bucket, some in self._store.split(rows):
-            name = f"{self._table.name}/{self._number:06d}-{len(self._parts):04d}.parquet"
+            name = name_of(self._table.name, f"{bucket}", self._store.keys.new_key())
             part = Part(table=self._table.name, bucket=bucket, file=name, rows=some.num_rows)
             self._parts.append(part)
             self._store.write_part(part, some)

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from saferoom.canonical import Json, canonical_bytes, parse_object
 from saferoom.core.moment import read_instant, write_instant
-from saferoom.core.orders import KeyBackupOrder
+from saferoom.core.orders import MOST_KEPT_DAYS, KeyBackupOrder
 from saferoom.core.record import Record
 from saferoom.crypto.sealing import SealingKey, SealingPublicKey, seal, unseal
 from saferoom.crypto.signing import hex_bytes
@@ -83,7 +83,11 @@ class KeyBackups:
 def restore_keys(
     folder: Path, data: bytes, custodian: SealingKey, now: datetime, random_bytes: RandomBytes
 ) -> Copy:
-    """Make a folder of keys from a copy that is still in its time, under a new wrapping key."""
+    """Make a folder of keys from a copy that is still in its time, under a new wrapping key.
+
+    What the lost vault copied after this copy nobody here knows: a copy that lasts as long as one
+    may from today is noted beside those that are known, so no certificate says too early a day.
+    """
     if (folder / "sealing").exists():
         raise Conflict("DUPLICATE", "this home has its keys")
     copy, head, sealed = _split(data)
@@ -97,12 +101,15 @@ def restore_keys(
             "sealing": sealing,
             "copies": copies,
         } if len(contents) == 4:
-            outstanding = Copies.from_body(copies)
+            known = Copies.from_body(copies).copies
             keys = {name: hex_bytes(key, 32) for name, key in ring.items()}
             seeds = hex_bytes(answer, 32), hex_bytes(sealing, 32)
         case _:
             raise _changed()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    longest = write_instant(now + timedelta(days=MOST_KEPT_DAYS))
+    unknown = Copy(made_at=write_instant(now), not_after=longest)
+    outstanding = Copies(copies=(*known, unknown))
     write_file(folder / "backups", canonical_bytes(outstanding.to_body()))
     place_keys(folder, keys, *seeds, random_bytes)
     return copy

@@ -16,7 +16,7 @@ from pathlib import Path
 from saferoom.canonical import Digest
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.learnt import Chain, Learnt
-from saferoom.crypto.signing import Statement
+from saferoom.crypto.signing import Statement, VerifyKey
 from saferoom.errors import SaferoomError, Tampered
 from saferoom.vault.durable import AppendLog
 from saferoom.vault.roster import Roster
@@ -27,10 +27,10 @@ MOST_AT_ONCE = 2_000
 class Memory:
     """The roster and its journal."""
 
-    def __init__(self, path: Path, founders: Sequence[Enrolment]) -> None:
-        """Read the journal again from its beginning."""
+    def __init__(self, path: Path, founders: Sequence[Enrolment], own: VerifyKey) -> None:
+        """Read the journal again from its beginning; `own` is this vault's answer key."""
         self._lock = threading.RLock()
-        self._founders = founders
+        self._founders, self._own = founders, own
         self._log = AppendLog(path)
         self._roster, self._chain = self._replay()
 
@@ -67,7 +67,7 @@ class Memory:
             self._chain.extend(statement)
 
     def _replay(self) -> tuple[Roster, Chain]:
-        roster, chain = Roster(self._founders), Chain()
+        roster, chain = Roster(self._founders, self._own), Chain()
         try:
             for record in self._log.records():
                 roster.learn(Statement.from_bytes(record))

@@ -101,6 +101,11 @@ def place_of(bucket: int, cell: int | None = None, cells: int | None = None) -> 
     return f"{bucket}" if cell is None else f"{bucket}.{cell}-{cells}"
 
 
+def name_of(table: str, place: str, random: bytes) -> str:
+    """Name a file as no other ever was: its name is its additional data."""
+    return f"{table}/{place}-{random[:8].hex()}.parquet"
+
+
 def read_manifest(path: Path) -> FactsManifest:
     """Read it; a folder without one holds nothing."""
     if not path.exists():

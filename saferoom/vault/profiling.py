@@ -1,9 +1,8 @@
 """What may a steward or a reviewer know of how features are distributed?
 
 Figures of the current snapshot, each through the aggregate gate: an operator of all features,
-a steward of those of its own tables. What was told to a party is kept as fingerprints that are
-durable before the answer leaves, so no restart forgets; they are sums of keyed marks and hold no
-codes. The first record binds the key of the marks: another would make every comparison void.
+a steward of those of its own tables. What was told to a party is kept (`told.py`) before the
+answer leaves, and every new cohort is compared with it.
 """
 
 from __future__ import annotations
@@ -11,23 +10,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
-from saferoom.canonical import Json, canonical_bytes, digest_bytes, parse_object
+from saferoom.canonical import Json
 from saferoom.core import aggregates
 from saferoom.core.admission import check_active
 from saferoom.core.differencing import Fingerprint, Marks, check_apart, fingerprint
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.orders import ProfileOrder, check_profile_order
-from saferoom.crypto.signing import Statement, hex_bytes
-from saferoom.errors import NotFound, Refusal, Tampered
+from saferoom.crypto.signing import Statement
+from saferoom.errors import NotFound, Refusal
 from saferoom.vault.declarations import Declarations
-from saferoom.vault.durable import AppendLog
 from saferoom.vault.roster import Roster
 from saferoom.vault.segments import Floats
 from saferoom.vault.snapshots import Snapshot
+from saferoom.vault.told import Told
 
 AT_ONCE = 16  # features held in memory, of a million enterprises 128 MB
 
@@ -50,14 +48,11 @@ def check_profile(
 
 
 class Profiling:
-    """The past of what was told, and how more is."""
+    """How more is told beside what was told before."""
 
-    def __init__(self, journal: Path, mark_of: Callable[[str], bytes]) -> None:
-        """Read the journal; `mark_of` marks an enterprise by a key that never changes."""
-        self._mark_of = mark_of
-        self._log = AppendLog(journal)
-        self._told: dict[tuple[str, str], list[Fingerprint]] = {}
-        self._read()
+    def __init__(self, told: Told, mark_of: Callable[[str], bytes]) -> None:
+        """Mark an enterprise by a key that never changes."""
+        self._told, self._mark_of = told, mark_of
 
     def tell(self, party: str, snapshot: Snapshot, views: Sequence[str]) -> dict[str, Json]:
         """Tell a party all that may be told; what was told is durable when this returns."""
@@ -75,12 +70,8 @@ class Profiling:
             "enterprises": aggregates.count(whole),
             "features": features,
         }
-        self._keep(party, records)
+        self._told.remember(party, records)
         return told
-
-    def close(self) -> None:
-        """Let go of the journal."""
-        self._log.close()
 
     def _feature(
         self,
@@ -94,7 +85,7 @@ class Profiling:
             present = values[~np.isnan(values)]
             figures = _figures(present, len(values))
             cohort = fingerprint(marks, values)
-            if check_apart(cohort, self._told.get((party, name), [])):
+            if check_apart(cohort, self._told.of(party, name)):
                 records.append((name, cohort))
         except Refusal as error:
             return {"view": name, "refused": error.code}
@@ -105,36 +96,14 @@ class Profiling:
         marks: list[int] = []
         parts = []
         for rows in snapshot.scan():
-            marks += [self._mark(code) for code in rows.codes]
+            marks += [secret_number(self._mark_of(code)) for code in rows.codes]
             parts.append(rows.matrix[:, order].T)
         return np.array(marks, np.uint64), np.ascontiguousarray(np.concatenate(parts, axis=1))
 
-    def _mark(self, code: str) -> int:
-        return int.from_bytes(
-            hashlib.blake2b(self._mark_of(code), digest_size=8).digest(), "little"
-        )
 
-    def _keep(self, party: str, records: Sequence[tuple[str, Fingerprint]]) -> None:
-        if not records:
-            return
-        lines = [
-            canonical_bytes({"party": party, "view": name, "cohort": cohort.tobytes().hex()})
-            for name, cohort in records
-        ]
-        self._log.append(lines)
-        for name, cohort in records:
-            self._told.setdefault((party, name), []).append(cohort)
-
-    def _read(self) -> None:
-        records = self._log.records()
-        own = canonical_bytes({"key": digest_bytes(self._mark_of(""))})
-        first = next(records, None)
-        if first is None:
-            self._log.append([own])
-        elif first != own:
-            raise Tampered("CONTENT_CHANGED", "the key of what was told")
-        for party, name, cohort in map(_read_record, records):
-            self._told.setdefault((party, name), []).append(cohort)
+def secret_number(mark: bytes) -> int:
+    """Return the number by which an enterprise contributes to fingerprints."""
+    return int.from_bytes(hashlib.blake2b(mark, digest_size=8).digest(), "little")
 
 
 def _figures(present: Floats, whole: int) -> dict[str, Json]:
@@ -152,12 +121,3 @@ def _figures(present: Floats, whole: int) -> dict[str, Json]:
     except Refusal as error:
         told["mean_refused"] = error.code
     return told
-
-
-def _read_record(record: bytes) -> tuple[str, str, Fingerprint]:
-    match parse_object(record):
-        case {"party": str(party), "view": str(name), "cohort": cohort}:
-            sums = np.frombuffer(hex_bytes(cohort, 2048), np.uint64)
-            return party, name, sums
-        case _:
-            raise Tampered("CONTENT_CHANGED", "the vault's journal of what was told")

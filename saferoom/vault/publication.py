@@ -118,17 +118,26 @@ class SnapshotStore:
 
     def renew(self) -> None:
         """Give every kept snapshot a new key; its files' keys are wrapped anew."""
-        with self._lock:
+        with self._exchanging():
             self._kept = [self._renewed(one, one.files.files) for one in self._kept]
-            self._clear()
 
     def erase(self, mark: bytes, enterprise: str | None) -> None:
         """Write an enterprise's segment of each kept snapshot again without it.
 
         Who goes on with an erasure after a crash knows its mark only, and looks for it.
         """
-        with self._lock:
+        with self._exchanging():
             self._kept = [self._without(one, enterprise or one.code_of(mark)) for one in self._kept]
+
+    @contextmanager
+    def _exchanging(self) -> Iterator[None]:
+        """Exchange lists of files; after a fault it counts what they say, not what we remember."""
+        with self._lock:
+            try:
+                yield
+            except BaseException:
+                self._kept = [self._open(line) for line in read_kept(self._folder)]
+                raise
             self._clear()
 
     def _without(self, snapshot: Snapshot, enterprise: str | None) -> Snapshot:

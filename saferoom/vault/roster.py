@@ -22,9 +22,11 @@ from saferoom.core.enrolment import (
     check_operators,
     check_signer,
 )
+from saferoom.core.erasure import ErasureCertificate
 from saferoom.core.grant import Grant, Revocation, check_revocation, revoked
 from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.manifest import Manifest
+from saferoom.core.orders import EraseOrder
 from saferoom.core.proposals import (
     Suspension,
     VersionSuspension,
@@ -35,8 +37,9 @@ from saferoom.core.proposals import (
 from saferoom.core.source import SourceManifest
 from saferoom.core.views import ViewSet
 from saferoom.crypto.sealing import SealingPublicKey
-from saferoom.crypto.signing import KeyId, Statement
+from saferoom.crypto.signing import KeyId, Statement, VerifyKey
 from saferoom.errors import BadInput, Refusal
+from saferoom.vault.obeyed import Obeyed
 
 Votable = Admission | GrantTemplate | Manifest | SourceManifest | ViewSet
 
@@ -61,8 +64,9 @@ class Subject:
 class Roster:
     """The verified state."""
 
-    def __init__(self, founders: Sequence[Enrolment]) -> None:
-        """Start from the trust file's two operators."""
+    def __init__(self, founders: Sequence[Enrolment], own: VerifyKey) -> None:
+        """Start from the trust file's two operators; `own` is this vault's answer key."""
+        self.erasures = Obeyed(own)
         self._in_force = {founder.key_id: founder for founder in founders}
         self._held = {founder.place: founder.key_id for founder in founders}
         self._known: set[tuple[Digest, frozenset[KeyId]]] = set()
@@ -84,6 +88,8 @@ class Roster:
             Revocation.KIND: self._revocation,
             Suspension.KIND: self._suspension,
             VersionSuspension.KIND: self._version_suspension,
+            EraseOrder.KIND: lambda one: self.erasures.learn_order(one, self.lookup),
+            ErasureCertificate.KIND: self.erasures.learn_certificate,
         }
 
     def lookup(self, key: KeyId) -> Enrolment | None:

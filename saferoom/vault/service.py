@@ -6,9 +6,8 @@ caller: what a verb needs to believe is a signed statement that it checks itself
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -16,23 +15,24 @@ from pathlib import Path
 
 from saferoom.cage.host import Cage, Shape
 from saferoom.canonical import Digest, Json, digest_bytes
-from saferoom.core.admission import PartyKind, check_active
+from saferoom.core.admission import check_active
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import local_day, read_day, read_instant
 from saferoom.core.orders import (
+    EraseOrder,
     IngestOrder,
     check_erase_order,
-    check_ingest_order,
     check_key_backup_order,
     check_rotate_order,
     check_snapshot_order,
 )
 from saferoom.core.quality import QualityRule
+from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Conflict, Refusal, SaferoomError, Unavailable
 from saferoom.vault.answers import answer_for, readers, seal_answer
-from saferoom.vault.authority import Permit, check_score, check_submission
+from saferoom.vault.authority import Permit, check_ingestion, check_score, check_submission
 from saferoom.vault.cages import Cages
 from saferoom.vault.checking import check_home
 from saferoom.vault.connections import find_place
@@ -48,6 +48,7 @@ from saferoom.vault.lineage import batch_paper, lines_of, snapshot_paper
 from saferoom.vault.materialising import computing
 from saferoom.vault.memory import Memory
 from saferoom.vault.models import Models
+from saferoom.vault.obeying import Act, Obedience
 from saferoom.vault.orders import Orders
 from saferoom.vault.own_affairs import OwnAffairs
 from saferoom.vault.own_records import OwnRecords
@@ -59,11 +60,11 @@ from saferoom.vault.quality import Quality, blank
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
+from saferoom.vault.told import Told
 from saferoom.vault.tombstones import Tombstones
 
 Clock = Callable[[], datetime]
 SCORE_SECONDS = 60.0  # of evaluation, for one request
-OWN_WORK_SECONDS = 600.0  # for which an order waits: a snapshot by the timetable is the longest
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,6 @@ class Service:
         self._sources = sources or paths.home / "sources"  # a folder for each connector
         self._connections = paths.connections
         self._score_seconds, self._places = score_seconds, Places()
-        self._steward, self._tidying = threading.Lock(), False
         self._paths, self._timetable = paths, timetable
         with ExitStack() as opened:
             self._cages = Cages(start_cage)
@@ -111,12 +111,17 @@ class Service:
             self._quality = Quality(paths.journal / "quality.json", rules, declared.tables)
             self._snapshots = SnapshotStore(paths.segments, self._keys)
             self._models = Models(paths.models, self._keys.sealing)
-            self._memory = Memory(paths.journal / "statements.log", founders)
+            self._memory = Memory(
+                paths.journal / "statements.log", founders, self._keys.answer.public
+            )
             opened.callback(self._memory.close)
             self._tickets = Tickets(paths.journal, clock())
             opened.callback(self._tickets.close)
             self._orders = Orders(paths.journal / "orders.log", clock())
             opened.callback(self._orders.close)
+            told = Told(paths.journal / "told.log", self._keys)
+            opened.callback(told.close)
+            self._profiling = Profiling(told, self._keys.mark_of)
             self._custody = Custody(
                 self._keys,
                 self._facts,
@@ -124,15 +129,18 @@ class Service:
                 self._tickets,
                 erasures,
                 stones,
+                told,
                 tuple(declared.tables),
             )
-            self._profiling = Profiling(paths.journal / "told.log", self._keys.mark_of)
-            opened.callback(self._profiling.close)
             asked = OwnRecords(paths.journal / "own-records.log", clock())
             opened.callback(asked.close)
             self._own = OwnAffairs(
                 self._keys, self._facts, self._memory, self._custody, declared, asked
             )
+            self._obedience = Obedience(
+                self._orders, clock, lambda: self._custody.settle(self._clock())
+            )
+            self._take_back()
             self._opened = opened.pop_all()
 
     @property
@@ -161,8 +169,11 @@ class Service:
         }
 
     def learn(self, statements: Sequence[Statement]) -> int:
-        """Verify and keep statements; how many were new."""
-        return self._memory.learn(statements)
+        """Verify and keep statements, and erase whom they say was erased; how many were new."""
+        try:
+            return self._memory.learn(statements)
+        finally:  # also where the last of them was refused
+            self._take_back()
 
     def recall(self, count: int) -> dict[str, Json]:
         """Name the last place of the chain of lessons, and the head after so many."""
@@ -181,69 +192,62 @@ class Service:
 
     def ingest(self, statement: Statement) -> dict[str, Json]:
         """Take in, by its steward's order, what a source's approved connector declares."""
-        source = self._declared.source(IngestOrder.from_body(statement.body).connector)
-        now = self._clock()
-        with self._memory.roster() as roster:
-            order = check_ingest_order(statement, roster.lookup, source.party, now)
-            admission = roster.admission(source.party)
-            check_active(admission, now)
-            assert admission is not None  # check_active refused
-            tables = {one.table for one in source.tables}
-            kind = admission.party_kind
-            if kind is not PartyKind.SOURCE or not tables <= set(admission.categories):
-                raise Refusal("CONTRACT_SCOPE", "tables")
-            if not roster.approved(source.digest):
-                raise Refusal("APPROVAL_MISSING", "the source's connector")
 
-        def take() -> dict[str, Json]:
-            run = Ingestion(
-                self._facts, self._declared.tables, self._keys.sealing, now, statement.digest
-            )
-            place = find_place(self._connections, source)
-            folder = self._sources / source.name
-            return run.run(source, folder, order.files, place).to_body()
+        def prepare(now: datetime) -> Act:
+            source = self._declared.source(IngestOrder.from_body(statement.body).connector)
+            with self._memory.roster() as roster:
+                order = check_ingestion(roster, statement, source, now)
+            return lambda: self._ingest(source, order, statement.digest, now)
 
-        return self._obey(statement, now, take)
+        return self._obedience.once(statement, prepare)
 
     def materialise(self, statement: Statement) -> dict[str, Json]:
         """Compute, by an operator's order, the approved views, and publish."""
-        now = self._clock()
-        with self._memory.roster() as roster:
-            as_of = check_snapshot_order(statement, roster.lookup, now).as_of
-        day = read_day(as_of)
-        if day > local_day(now):
-            raise BadInput("FIELD_INVALID", "as_of lies in the future")
-        self._check_views()
-        return self._obey(statement, now, lambda: describe_snapshot(self._publish(day, now)))
+
+        def prepare(now: datetime) -> Act:
+            with self._memory.roster() as roster:
+                as_of = check_snapshot_order(statement, roster.lookup, now).as_of
+            day = read_day(as_of)
+            if day > local_day(now):
+                raise BadInput("FIELD_INVALID", "as_of lies in the future")
+            self._check_views()
+            return lambda: describe_snapshot(self._publish(day, now))
+
+        return self._obedience.once(statement, prepare)
 
     def erase(self, statement: Statement) -> dict[str, Json]:
         """Make an enterprise unreadable; the same order gets the same certificate for ever."""
         certificate = self._custody.certificate(statement.digest)
         if certificate is None:
             now = self._clock()
-            with self._memory.roster() as roster:
-                order = check_erase_order(statement, roster.lookup, now)
-            with self._stewards_turn():
+            order = EraseOrder.from_body(statement.body)
+            if not self._custody.promised(statement.digest):  # it was verified then
+                with self._memory.roster() as roster:
+                    check_erase_order(statement, roster.lookup, now)
+            with self._obedience.turn():
                 certificate = self._custody.erase(statement, order.enterprise, now)
         return {"certificate": certificate.to_json()}
 
     def rotate(self, statement: Statement) -> dict[str, Json]:
         """Change every key of what rests, by two operators' order, while scores go on."""
-        now = self._clock()
-        with self._memory.roster() as roster:
-            check_rotate_order(statement, roster.lookup, now)
-        return self._obey(statement, now, lambda: self._custody.rotate(now))
+
+        def prepare(now: datetime) -> Act:
+            with self._memory.roster() as roster:
+                check_rotate_order(statement, roster.lookup, now)
+            return lambda: self._custody.rotate(now)
+
+        return self._obedience.once(statement, prepare)
 
     def back_up_keys(self, statement: Statement) -> dict[str, Json]:
         """Seal a copy of the keys to a custodian, by two operators' order."""
         now = self._clock()
         with self._memory.roster() as roster:
             order = check_key_backup_order(statement, roster.lookup, now)
-        with self._stewards_turn():
+        with self._obedience.turn():
             if self._orders.done(statement.digest) is not None:
                 raise Refusal("REPLAY", "the copy went out once, and is kept nowhere here")
             backup = self._custody.back_up(order, now)
-            self._orders.finish(statement.digest, {"made": digest_bytes(backup)}, now)
+            self._orders.finish(statement, {"made": digest_bytes(backup)}, now)
         return {"backup": backup.hex()}
 
     def own_record(self, statement: Statement) -> bytes:
@@ -251,13 +255,14 @@ class Service:
 
         It is short, like the vault's own work: whoever comes meanwhile waits and is not sent away.
         """
-        turn = partial(self._stewards_turn, tidying=True)
+        turn = partial(self._obedience.turn, tidying=True)
         return self._own.record(statement, self._clock(), turn)
 
     def dispute(self, statement: Statement) -> dict[str, Json]:
         """Let a record count as disputed, by its enterprise's own statement, once."""
-        now = self._clock()
-        return self._obey(statement, now, lambda: self._own.dispute(statement, now))
+        return self._obedience.once(
+            statement, lambda now: partial(self._own.dispute, statement, now)
+        )
 
     def batches(self, after: int) -> Statement | None:
         """Sign the lines of the batches that follow this number."""
@@ -270,13 +275,13 @@ class Service:
 
     def check(self) -> dict[str, Json]:
         """Read everything that rests, and name the files that are not well."""
-        with self._stewards_turn():
+        with self._obedience.turn(settling=False):
             return check_home(self._paths, self._declared.tables)
 
     def keep_house(self) -> None:
         """Publish what is due by the timetable; else settle what came in."""
         now = self._clock()
-        with suppress(SaferoomError), self._stewards_turn(tidying=True):
+        with suppress(SaferoomError), self._obedience.turn(tidying=True):
             last = self._snapshots.current
             before = None if last is None else read_instant(last.manifest.published_at)
             day = self._timetable.due(now, before)
@@ -306,49 +311,45 @@ class Service:
                 lambda made, manifest: snapshot_paper(made, manifest, lines, self._keys.answer),
             )
 
-    def _obey(
-        self, statement: Statement, now: datetime, act: Callable[[], dict[str, Json]]
-    ) -> dict[str, Json]:
-        """Do what an order says, once; the same order again gets what it gave."""
-        with self._stewards_turn():
-            if (before := self._orders.done(statement.digest)) is not None:
-                return before
-            return self._orders.finish(statement.digest, act(), now)
-
     def profile(self, statement: Statement) -> dict[str, Json]:
         """Tell, by a steward's or an operator's order, figures of many enterprises."""
-        now = self._clock()
+
+        def prepare(now: datetime) -> Act:
+            with self._memory.roster() as roster:
+                order, signer = check_profile(roster, statement, self._declared, now)
+            return lambda: self._profiling.tell(signer.party, self._snapshot(), order.views)
+
+        return self._obedience.once(statement, prepare)
+
+    def _snapshot(self) -> Snapshot:
+        """Return the current snapshot, of the views that count."""
+        snapshot = self._snapshots.current
+        if snapshot is None:
+            raise Unavailable("NOT_READY", "no snapshot")
+        if snapshot.manifest.views != self._declared.views.digest:
+            raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+        return snapshot
+
+    def _ingest(
+        self, source: SourceManifest, order: IngestOrder, paper: Digest, now: datetime
+    ) -> dict[str, Json]:
+        run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now, paper)
+        place = find_place(self._connections, source)
+        return run.run(source, self._sources / source.name, order.files, place).to_body()
+
+    def _take_back(self) -> None:
+        """Erase once more what a restored vault has again; until then nobody is scored."""
         with self._memory.roster() as roster:
-            order, signer = check_profile(roster, statement, self._declared, now)
-
-        def tell() -> dict[str, Json]:
-            snapshot = self._snapshots.current
-            if snapshot is None:
-                raise Unavailable("NOT_READY", "no snapshot")
-            if snapshot.manifest.views != self._declared.views.digest:
-                raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
-            return self._profiling.tell(signer.party, snapshot, order.views)
-
-        return self._obey(statement, now, tell)
-
-    @contextmanager
-    def _stewards_turn(self, *, tidying: bool = False) -> Iterator[None]:
-        """Let one order be obeyed at a time; the next is told to come back.
-
-        The vault's own work is short and no reason to send anybody away: it is waited for.
-        """
-        seconds = OWN_WORK_SECONDS if self._tidying else 0
-        if not self._steward.acquire(timeout=seconds):
-            raise Unavailable("VAULT_BUSY", "another order of a steward or operator")
-        self._tidying = tidying
-        try:
-            yield
-        finally:
-            self._tidying = False
-            self._steward.release()
+            self._custody.owe(roster.erasures.certified)
+        if self._custody.owes:
+            with suppress(SaferoomError), self._obedience.turn():  # else a score says what is wrong
+                pass
 
     def score(self, request: Statement, grants: Sequence[Statement]) -> Scored:
         """Verify, evaluate once, and seal."""
+        if self._custody.owes:
+            with self._obedience.turn():  # which begins with what is owed
+                pass
         with self._tickets.turn(request.digest):
             with self._memory.roster() as roster:
                 permit = check_score(roster, request, grants, self._declared.views, self._clock())

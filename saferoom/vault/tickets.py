@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from saferoom.canonical import Digest, canonical_bytes, parse_object
@@ -57,8 +57,7 @@ class Tickets:
         self._lock = threading.Lock()
         self._busy: set[Digest] = set()
         self._tickets: dict[Digest, _Ticket] = {}
-        self._log: AppendLog
-        self._open_day(now)
+        self._log = self._open_day(now)
 
     @contextmanager
     def turn(self, ticket: Digest) -> Iterator[None]:
@@ -126,27 +125,32 @@ class Tickets:
             try:
                 for path in sorted(self._folder.glob("tickets-*.log")):
                     _rewrite(path, is_theirs)
-            finally:  # today's may be another file now; a full disk must leave one that is open
-                self._log.close()
-                self._log = AppendLog(self._path(self._day.isoformat()))
+            finally:  # today's may be another file now
+                self._swap(AppendLog(self._path(self._day)))
 
     def close(self) -> None:
         """Let go of the journal."""
         self._log.close()
 
-    def _open_day(self, now: datetime) -> None:
-        self._day, self._counts = local_day(now), Counter[str]()
-        yesterday = self._day - timedelta(days=1)
-        keep = {self._path(yesterday.isoformat()), self._path(self._day.isoformat())}
+    def _open_day(self, now: datetime) -> AppendLog:
+        """Open today's journal, and read what is remembered; else all is as it was."""
+        today = local_day(now)
+        yesterday = today - timedelta(days=1)
+        before = AppendLog(self._path(yesterday))
+        try:
+            log = AppendLog(self._path(today))
+            records = [*before.records(), *log.records()]
+        finally:
+            before.close()
+        self._day, self._counts = today, Counter[str]()
+        self._tickets.clear()
+        for record in records:
+            self._read(record, now)
+        keep = {self._path(yesterday), self._path(today)}
         for path in self._folder.glob("tickets-*.log"):
             if path not in keep:
                 path.unlink()
-        for path in sorted(keep):
-            self._log = AppendLog(path)  # today's is the last, and stays open
-            for record in self._log.records():
-                self._read(record, now)
-            if path != max(keep):
-                self._log.close()
+        return log
 
     def _read(self, record: bytes, now: datetime) -> None:
         entry, sealed = _split(record)
@@ -171,12 +175,15 @@ class Tickets:
 
     def _roll(self, now: datetime) -> None:
         if local_day(now) > self._day:
-            self._log.close()
-            self._tickets.clear()
-            self._open_day(now)
+            self._swap(self._open_day(now))
 
-    def _path(self, day: str) -> Path:
-        return self._folder / f"tickets-{day}.log"
+    def _swap(self, log: AppendLog) -> None:
+        """Go on in another file; only now that it is open is the old one closed."""
+        before, self._log = self._log, log
+        before.close()
+
+    def _path(self, day: date) -> Path:
+        return self._folder / f"tickets-{day.isoformat()}.log"
 
 
 def _join(entry: Entry, sealed: Sequence[bytes]) -> bytes:

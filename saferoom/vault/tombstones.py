@@ -35,7 +35,7 @@ class Tombstones:
 
     def place(self, mark: bytes, at: datetime) -> None:
         """Remember one more."""
-        self._erased = {**self._erased, mark: _until(at)}
+        self._erased = {**self._erased, mark: max(_until(at), self._erased.get(mark, _NEVER))}
 
     def spare(self, rows: pa.Table) -> pa.Table:
         """Leave out what was erased."""

@@ -21,7 +21,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 
 from saferoom.vault.facts import FactStore
 from saferoom.vault.keys import cell_of
-from saferoom.vault.parts import FactsManifest, Part, place_of
+from saferoom.vault.parts import FactsManifest, Part, name_of, place_of
 
 MOST_PARTS = 8  # of one table in one place, until they are made one
 MOST_UNSETTLED = 200_000  # rows of a bucket
@@ -119,10 +119,11 @@ def _rewrite(  # noqa: PLR0917  # one exchange, from what to what
             written += _write(store, after, (table, bucket, cells), spare(rows) if spare else rows)
         store.keys.add(after.key_name(place) for place in renew)
         store.sync(written)
-        store.exchange(old, tuple(written), renewals)
     except BaseException:  # also a shutdown: nothing half-written stays
-        store.discard(tuple(part for part in written if part not in store.manifest.parts))
+        store.discard(tuple(written))
         raise
+    # From here on a fault may come after the manifest names them: the next start decides.
+    store.exchange(old, tuple(written), renewals)
 
 
 def _crowded(manifest: FactsManifest, bucket: int) -> set[tuple[str, int | None]]:
@@ -148,7 +149,7 @@ def _write(
             bucket=bucket,
             cell=cell,
             cells=cells,
-            file=_name(table, place_of(bucket, cell, cells), store.keys.new_key()),
+            file=name_of(table, place_of(bucket, cell, cells), store.keys.new_key()),
             rows=some.num_rows,
         )
         for cell, some in divided
@@ -168,8 +169,3 @@ def _by_cell(store: FactStore, cells: int, rows: pa.Table) -> Iterator[tuple[int
     for cell in np.unique(of_row):
         mask = of_row == cell
         yield int(cell), rows if mask.all() else rows.filter(pa.array(mask))
-
-
-def _name(table: str, place: str, random: bytes) -> str:
-    """Name a file as no other ever was: its name is its additional data."""
-    return f"{table}/{place}-{random[:8].hex()}.parquet"

@@ -21,7 +21,7 @@ from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import open_database, reading
 from saferoom.api import app as api
 from saferoom.api.access import CALLERS, SEEN, TABLE, UNSEEN, Row
-from saferoom.app import subjects
+from saferoom.app import erasures, subjects
 from saferoom.client.statements import TOKEN_REQUEST
 from saferoom.core.approval import Decision
 from saferoom.core.contact import Contact
@@ -95,6 +95,18 @@ class Building:
     def receipt(self) -> str:
         self.world.settle()
         return str(self.call("wu", "GET", "/v1/receipts").json()["receipts"][0])
+
+    @property
+    def erasure(self) -> str:
+        """Have the enterprise erased, once."""
+        known = self.call("wu", "GET", "/v1/erasures").json()["erasures"]
+        found = [str(each["order"]) for each in known if each["enterprise"] == f.ENTERPRISE]
+        if not found:
+            fixed = {"asked_at": self.world.now_text, "nonce": self.world.nonce}
+            order = f.sign(f.erase_order(f.ENTERPRISE, **fixed), f.ENTERPRISE)
+            erasures.erase(self.world.room, OPERATOR, order)
+            found = [order.digest]
+        return found[0]
 
 
 def one(statement: Statement) -> Json:
@@ -364,6 +376,7 @@ RECIPES: dict[str, Recipe] = {
     "have a snapshot computed": _publish,
     "have figures of many told": _profile,
     "have an enterprise erased, beside an operator": _erase,
+    "read the enterprise's certificate of erasure": _get("/v1/erasures/{b.erasure}"),
     "have the vault's keys changed, beside an operator": _rotate,
     "let releases go on without witnesses": _override,
     "export openings for an audit": _export,
@@ -378,6 +391,7 @@ _FINDS: dict[str, Callable[[Building, Json], bool]] = {
     "list the enterprise's grant to bank A": lambda b, told: b.world.version.digest in str(told),
     "list the enterprise's account with bank A": lambda b, told: f.ENTERPRISE in str(told),
     "list a release of bank A's": lambda b, told: b.receipt in str(told),
+    "list the enterprise's order of erasure": lambda b, told: b.erasure in str(told),
 }
 
 

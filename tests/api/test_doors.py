@@ -176,6 +176,16 @@ DOORS: list[Door] = [
         (STATEMENT,),
         {"models": []},
     ),
+    ("GET", "/v1/erasures", None, (erasures, "list_orders"), [], (), {"erasures": []}),
+    (
+        "GET",
+        f"/v1/erasures/{D}",
+        None,
+        (erasures, "certificate"),
+        {"models": []},
+        (D,),
+        {"models": []},
+    ),
     ("POST", "/v1/rotations", ONE, (erasures, "rotate"), {"at": "x"}, (STATEMENT,), {"at": "x"}),
     (
         "POST",

@@ -66,6 +66,7 @@ class Evaluator:
         self.erased = 0
         self.disputed: list[Digest] = []
         self.lines: list[BatchLine] = []
+        self.certified_at = f.NOW_TEXT
 
     @property
     def snapshot(self) -> Snapshot:
@@ -134,8 +135,8 @@ class Evaluator:
         self.erased += 1
         certificate = ErasureCertificate(
             order=order.digest,
-            unreadable_here_at=f.NOW_TEXT,
-            unreadable_everywhere_from=f.NOW_TEXT,
+            unreadable_here_at=self.certified_at,
+            unreadable_everywhere_from=self.certified_at,
             tables=("tax_month",),
             snapshots=(),
             models=(),

@@ -82,6 +82,22 @@ def test_an_order_is_handed_in(
     assert sent == [read(out)]
 
 
+def test_what_came_of_orders_is_listed_and_shown(
+    command: Command, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"order": "ab" * 32, "enterprise": CODES[0], "ordered_at": "then", "state": "REPLAY"}
+    monkeypatch.setattr(RoomClient, "erasures", lambda _: [told])
+    monkeypatch.setattr(RoomClient, "erasure", lambda _, order: {"order": order})
+    key = folders / "firm"
+    done = command("order", "list", "--key", key)
+    assert done.out.split() == ["then", CODES[0], "REPLAY", "ab" * 32]
+    assert json.loads(command("order", "list", "--key", key, "--json").out)["erasures"] == [told]
+    shown = command("order", "show", "cd" * 32, "--key", key, "--json")
+    assert json.loads(shown.out) == {"order": "cd" * 32}
+    monkeypatch.setattr(RoomClient, "erasures", lambda _: [])
+    assert "none" in command("order", "list", "--key", key).out
+
+
 def test_what_the_room_does_not_take_is_not_sent(command: Command, folders: Path) -> None:
     out = folders / "c.json"
     words = ["--custodian", make.sealing_key("custodian"), "--key", folders / "one"]

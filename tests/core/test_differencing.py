@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from saferoom.core.differencing import Fingerprint, check_apart, fingerprint
+from saferoom.core.differencing import Cohort, Fingerprint, check_apart, fingerprint, without
 from saferoom.errors import Refusal
 
 RANDOM = np.random.default_rng(20)
@@ -31,16 +31,19 @@ class Teller:
     """Keeps what was told, as the vault does."""
 
     def __init__(self) -> None:
-        self.told: list[Fingerprint] = []
+        self.told: list[Cohort] = []
 
     def ask(self, chosen: Chosen, values: NDArray[np.float64] = SALES) -> str:
         new = of(chosen, values)
         try:
             if check_apart(new, self.told):
-                self.told.append(new)
+                self.told.append(Cohort.of(new))
         except Refusal as error:
             return error.code
         return "told"
+
+    def erase(self, firm: int) -> None:
+        self.told = [without(one, int(MARKS[firm])) for one in self.told]
 
 
 @pytest.fixture
@@ -143,3 +146,70 @@ def test_it_never_counts_more_than_truly_differ(one: set[int], other: set[int]) 
 
 def test_a_fingerprint_is_the_sum_of_its_parts() -> None:
     assert (of(firms(0, 90)) == of(firms(0, 40)) + of(firms(40, 90))).all()
+
+
+def but(chosen: Chosen, *gone: int) -> Chosen:
+    left = chosen.copy()
+    left[list(gone)] = False
+    return left
+
+
+def test_the_question_without_an_erased_firm_is_refused(teller: Teller) -> None:
+    """Figures with it and without it would tell its value; the sums no longer know of it."""
+    assert teller.ask(firms(0, 500)) == "told"
+    teller.erase(77)
+    assert teller.ask(but(firms(0, 500), 77)) == "DIFFERENCING"
+    assert teller.ask(firms(0, 500)) == "DIFFERENCING"  # nobody can ask this: it is gone
+
+
+def test_after_an_erasure_what_differs_by_many_others_is_told(teller: Teller) -> None:
+    assert teller.ask(firms(0, 500)) == "told"
+    teller.erase(77)
+    assert teller.ask(but(firms(0, 519), 77)) == "DIFFERENCING"  # 19 and the erased one
+    assert teller.ask(but(firms(0, 560), 77)) == "told"
+    assert teller.ask(but(firms(0, 560), 77)) == "told"  # the same question
+    assert teller.ask(but(firms(0, 561), 77)) == "DIFFERENCING"
+
+
+def test_an_erased_firm_is_not_told_by_a_tracker_either(teller: Teller) -> None:
+    assert teller.ask(firms(0, 1000)) == "told"
+    assert teller.ask(firms(1000, 2000)) == "told"
+    teller.erase(77)
+    assert teller.ask(but(firms(0, 2000), 77)) == "DIFFERENCING"
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
+def test_what_is_kept_is_the_same_whatever_the_erased_firm_s_value_was(value: float) -> None:
+    other = SALES.copy()
+    other[77] = value
+    mark = int(MARKS[77])
+    kept = [without(Cohort.of(of(firms(0, 500), one)), mark) for one in (SALES, other)]
+    kept.append(without(Cohort.of(of(but(firms(0, 500), 77))), mark))
+    for one in kept[1:]:
+        assert (one.sums == kept[0].sums).all()
+        assert (one.hidden == kept[0].hidden).all()
+
+
+def test_after_hundreds_of_erasures_nothing_is_told_beside_what_was(teller: Teller) -> None:
+    assert teller.ask(firms(0, 2000)) == "told"
+    for firm in range(1200):
+        teller.erase(firm)
+    assert teller.ask(firms(2000, 4000)) == "DIFFERENCING"
+
+
+FIRMS = st.sets(st.integers(0, 3999), max_size=60)
+
+
+@given(before=FIRMS, after=FIRMS, gone=st.sets(st.integers(0, 3999), max_size=8))
+def test_whatever_is_erased_fewer_than_k_are_never_singled_out(
+    before: set[int], after: set[int], gone: set[int]
+) -> None:
+    teller = Teller()
+    places = np.arange(4000)
+    if teller.ask(np.isin(places, list(before))) != "told":
+        return
+    for firm in gone:
+        teller.erase(firm)
+    if teller.ask(np.isin(places, list(after - gone))) == "told":
+        differing = len(before ^ (after - gone))
+        assert differing >= 20 or (differing == 0 and not gone)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from saferoom.core.erasure import ErasureCertificate, check_certificate
+from saferoom.core.erasure import ErasureCertificate, check_certificate, check_own_certificate
+from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, Tampered
 from tests import factories as make
 from tests.tlog.small_log import trust
@@ -47,6 +48,19 @@ def test_another_word_does_not(by: tuple[str, ...], changes: dict[str, object]) 
         check_certificate(make.sign(certificate(**changes), *by), TRUST, ORDER)
     with pytest.raises(Tampered, match="CERTIFICATE_INVALID"):
         check_certificate(make.sign({"kind": "x"}, "vault"), TRUST, ORDER)
+
+
+def test_a_vault_believes_its_own_certificates_alone() -> None:
+    said, own = certificate(), make.signing_key("vault").public
+    assert check_own_certificate(make.sign(said, "vault"), own) == said
+    for by in ((), ("zhao",), ("vault", "zhao")):
+        with pytest.raises(Tampered, match="CERTIFICATE_INVALID"):
+            check_own_certificate(make.sign(said, *by), own)
+    with pytest.raises(Tampered, match="CERTIFICATE_INVALID"):
+        check_own_certificate(make.sign({"kind": "x"}, "vault"), own)
+    bent = Statement({**said.to_body(), "tables": []}, make.sign(said, "vault").signatures)
+    with pytest.raises(Tampered, match="CERTIFICATE_INVALID"):
+        check_own_certificate(bent, own)
 
 
 @pytest.mark.parametrize(

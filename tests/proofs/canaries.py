@@ -2,17 +2,18 @@
 
 A number is sought as text, as float64 and as float32, little endian as every machine that
 we run on. Eight bytes or twelve characters do not turn up by chance. Four bytes do, once in
-some gigabytes, so a float32 counts only with another canary's within a page: nobody leaks
-one cell of a matrix and none of its neighbours.
+some gigabytes, so a float32 counts only with another canary's within a page (with two others'
+where hundreds are sought): nobody leaks one cell of a matrix and none of its neighbours.
 """
 
 from __future__ import annotations
 
-import itertools
+import operator
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 PAGE = 4096
 SHORTEST_TEXT = 12  # nothing shorter is unlikely enough alone
 NEIGHBOURLY = "float32"
+MANY = 200  # float32s that are sought; two of so many lie in one page by chance now and then
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Finder:
         anchors = [int.from_bytes(anchor, "little") for anchor in self._by_anchor]
         self._anchors = np.array(sorted(anchors), np.uint32)
         self.longest = max(map(len, needles))
+        short = sum(needle.form == NEIGHBOURLY for needle in needles.values())
+        self._together = 3 if short > MANY else 2
 
     def find(self, data: bytes) -> set[Needle]:
         """Name what lies in these bytes."""
@@ -77,7 +81,7 @@ class Finder:
                 lonely.append((at, needle))
             else:
                 found.add(needle)
-        return found | _with_neighbours(lonely)
+        return found | _with_neighbours(lonely, self._together)
 
     def _places(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         for at in self._candidates(data):
@@ -110,12 +114,15 @@ def _telling(pattern: bytes) -> int:
     return max(range(len(pattern) - 3), key=variety)
 
 
-def _with_neighbours(lonely: Sequence[tuple[int, Needle]]) -> set[Needle]:
-    """Keep those with another canary of this form near."""
-    found = set()
-    for (before, one), (after, other) in itertools.pairwise(lonely):
-        if after - before < PAGE and one != other:
-            found |= {one, other}
+def _with_neighbours(lonely: Sequence[tuple[int, Needle]], together: int) -> set[Needle]:
+    """Keep those of which so many different ones lie in a page."""
+    found: set[Needle] = set()
+    ordered = sorted(lonely, key=operator.itemgetter(0))
+    for first, (at, _) in enumerate(ordered):
+        near = takewhile(lambda one: one[0] - at < PAGE, ordered[first:])  # noqa: B023  # at once
+        different = {needle for _, needle in near}
+        if len(different) >= together:
+            found |= different
     return found
 
 

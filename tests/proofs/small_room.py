@@ -23,7 +23,7 @@ import numpy as np
 
 from saferoom.canonical import Digest, Json
 from saferoom.client.own_record import OwnRecord, fetch_own_record
-from saferoom.client.statements import Author, utc_now
+from saferoom.client.statements import Author, countersign, utc_now
 from saferoom.client.terms import Terms
 from saferoom.client.trustfile import read_trust
 from saferoom.core.budget import Budget
@@ -41,18 +41,18 @@ from saferoom.demo.server import address, free_port, serve_command, stop
 from saferoom.demo.setup import as_of_day
 from saferoom.sdk.room import Room
 from tests.proofs.memory import command, descendants
-from tests.proofs.planted import GRADES, Planted
+from tests.proofs.planted import FEATURE, GRADES, Planted
 
 MODELLER, APPROVER, SYSTEM = "li.na", "chen.jie", "bank-a.system"
-ENTERPRISES = 60
 CANARIES = 50
+OTHERS = 10
 UNGRANTED = CANARIES  # its code's place: it signed a budget and no grant
 """The first fifty carry canaries and grant; the others are there and do not."""
 
 
 @dataclass
 class SmallRoom:
-    """A served room of sixty enterprises."""
+    """A served room of sixty enterprises, or of as many as are asked for."""
 
     stage: Stage
     outside: Path
@@ -87,9 +87,9 @@ class SmallRoom:
 
 
 @contextmanager
-def small_room(folder: Path, seed: int) -> Iterator[SmallRoom]:
+def small_room(folder: Path, seed: int, canaries: int = CANARIES) -> Iterator[SmallRoom]:
     """Found, fill and serve a room up to its sources' data; no snapshot is published yet."""
-    room = _prepare(folder, seed)
+    room = _prepare(folder, seed, canaries)
     try:
         _start(room, serve_command(room.home, int(room.stage.url.rpartition(":")[2])))
         _wait_until_alive(room)
@@ -109,7 +109,7 @@ def publish(room: SmallRoom) -> None:
 
 
 def bring_model(room: SmallRoom, name: str = "canary") -> None:
-    """Submit the planted scorecard, approve it, and let the fifty grant it."""
+    """Submit the planted scorecard, approve it, and let those with canaries grant it."""
     stage, planted = room.stage, room.planted
     bounds = [*reversed(planted.bounds), None]
     submitted = Room(stage.client(MODELLER)).submit(
@@ -142,9 +142,19 @@ def own_records(room: SmallRoom, codes: Sequence[str]) -> list[OwnRecord]:
     return [fetch_own_record(room.stage.enterprise_client(code), trust) for code in codes]
 
 
-def _prepare(folder: Path, seed: int) -> SmallRoom:
+def look_after(room: SmallRoom) -> None:
+    """Have figures told, keys changed and one enterprise erased, as people do later on."""
+    stage, (first, second) = room.stage, OPERATORS
+    operator, author = stage.client(first), stage.author(first)
+    operator.profile(author.profile_order([FEATURE]))
+    operator.rotate(countersign(author.rotate_order(), stage.author(second).keys))
+    gone = room.planted.codes[0]
+    operator.erase(stage.enterprises.author(gone).erase_order(gone))
+
+
+def _prepare(folder: Path, seed: int, canaries: int) -> SmallRoom:
     home, outside = folder / "home", folder / "outside"
-    codes = tuple(map(str, enterprise_codes(np.arange(ENTERPRISES))))
+    codes = tuple(map(str, enterprise_codes(np.arange(canaries + OTHERS))))
     as_of = as_of_day(local_day(utc_now()))
     stage = Stage(home=home, url=address(free_port()), as_of=as_of, codes=codes)
     found(home, stage.url)
@@ -152,8 +162,8 @@ def _prepare(folder: Path, seed: int) -> SmallRoom:
     create_people(stage.people, stage.url, read_trust(home / "trust.json"))
     for name in ("tmp", "logs"):
         (outside / name).mkdir(parents=True)
-    write_sources(Plan(ENTERPRISES, as_of), outside / "sources")
-    planted = Planted(codes[:CANARIES], as_of, seed)
+    write_sources(Plan(len(codes), as_of), outside / "sources")
+    planted = Planted(codes[:canaries], as_of, seed)
     planted.write_filings(outside / "sources" / "tax" / "tax_month.csv")
     return SmallRoom(stage, outside, planted)
 
@@ -208,7 +218,7 @@ def _ingest(room: SmallRoom) -> None:
 
 
 def _sign(room: SmallRoom) -> None:
-    """Let all sixty have a key and a budget, and the first fifty sign a grant."""
+    """Let all have a key and a budget, and those with canaries sign a grant."""
     stage, operator = room.stage, room.stage.client(OPERATORS[0])
     manifest = operator.terms(room.version).manifest
     authors = {code: stage.enterprises.author(code) for code in stage.codes}

@@ -7,6 +7,7 @@ works. Not shown here: what the operating system, root, or a changed program cou
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.proofs.canaries import Finder, Needle, find_in_files, number_needles
+from tests.proofs.conftest import FIRST, watch_through
 from tests.proofs.memory import find_in_memory, readable
 from tests.proofs.planted import GRADES, KINDS, Planted
+from tests.proofs.small_room import look_after, small_room
 from tests.proofs.watching import Watcher
 
 NUMBERS = [481920374652871.0, 4839201746523712.0, 1234.5678901234567]
@@ -57,6 +60,27 @@ def test_there_are_fifty_of_each_and_several_grades(sighted: Watcher) -> None:
     assert len(set(planted.weights)) >= 50
     assert len(planted.codes) == 50
     assert len(set(planted.indices.tolist())) > 1
+
+
+@pytest.mark.long
+def test_a_thousand_of_each_are_found_nowhere_else(tmp_path: Path) -> None:
+    """The same, and what comes later: figures are told, keys changed, one is erased."""
+    with small_room(tmp_path, seed=secrets.randbits(64), canaries=1_000) as room:
+        watcher = watch_through(room)
+        if not watcher.possible:
+            pytest.skip("reading another's memory needs root")
+        assert watcher.seen.missing("raw") == set()  # all thousand; of the others the first fifty
+        assert all(watcher.seen.complete(kind, FIRST) for kind in KINDS)
+        look_after(room)
+        watcher.look_at_others()
+        watcher.look_at_files()
+        seen, planted = watcher.seen, room.planted
+        print(
+            f"{len(planted.raw)} raw values, {len(planted.features)} features, "
+            f"{len(planted.weights)} weights, {len(planted.codes)} grades; the vault was looked "
+            f"into {seen.looks} times, the others {seen.looks_at_others}"
+        )
+        assert dict(seen.elsewhere) == {}
 
 
 def test_what_the_room_answered_is_what_was_sought(sighted: Watcher) -> None:

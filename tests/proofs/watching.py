@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -37,15 +37,18 @@ class Sightings:
 
     wanted: dict[str, set[int]] = field(default_factory=dict)
 
-    def missing(self, kind: str) -> set[int]:
-        """Say which canaries of a kind the vault was not seen to hold."""
+    def missing(self, kind: str, among: Collection[int] | None = None) -> set[int]:
+        """Say which canaries of a kind (of these enterprises) the vault was not seen to hold."""
         found = {needle for needles in self.inside.values() for needle in needles}
         numbers = {needle.number for needle in found if needle.kind == kind}
-        return set() if ALL in numbers else self.wanted[kind] - numbers
+        wanted = self.wanted[kind]
+        if among is not None and kind != "weight":  # a model's weights are nobody's
+            wanted = wanted & set(among)
+        return set() if ALL in numbers else wanted - numbers
 
-    def complete(self, kind: str) -> bool:
+    def complete(self, kind: str, among: Collection[int] | None = None) -> bool:
         """Say whether all of a kind were seen."""
-        return not self.missing(kind)
+        return not self.missing(kind, among)
 
 
 class Watcher:
@@ -63,13 +66,15 @@ class Watcher:
         self.seen = Sightings(wanted=wanted)
 
     @contextmanager
-    def watch(self, seconds: float, *kinds: str) -> Iterator[None]:
+    def watch(
+        self, seconds: float, *kinds: str, among: Collection[int] | None = None
+    ) -> Iterator[None]:
         """Look again and again while the block runs, until all of these kinds were seen."""
         if not self.possible:
             yield
             return
         stop = threading.Event()
-        thread = threading.Thread(target=self._look_until, args=(stop, seconds, kinds))
+        thread = threading.Thread(target=self._look_until, args=(stop, seconds, kinds, among))
         thread.start()
         try:
             yield
@@ -90,11 +95,17 @@ class Watcher:
         for path, found in find_in_files(self._finder, self.room.written).items():
             self.seen.elsewhere[str(path)] |= found
 
-    def _look_until(self, stop: threading.Event, seconds: float, kinds: tuple[str, ...]) -> None:
+    def _look_until(
+        self,
+        stop: threading.Event,
+        seconds: float,
+        kinds: tuple[str, ...],
+        among: Collection[int] | None,
+    ) -> None:
         for number in range(MOST_LOOKS):
             pids = self.room.vault()
             _let_run(pids, seconds, stop)
-            if stop.is_set() or all(map(self.seen.complete, kinds)):
+            if stop.is_set() or all(self.seen.complete(kind, among) for kind in kinds):
                 return
             with held_still(pids):
                 for pid in pids if SCORED & {*kinds} else pids[:1]:

@@ -395,3 +395,23 @@ def test_what_was_in_the_backup_s_time_counts_also_after_a_restart(room: SmallRo
     back_up(room, days=1)
     second = certified(room, erase_order(room, TWO))
     assert read_instant(second.unreadable_everywhere_from) == room.now + timedelta(days=1)
+
+
+def test_a_fault_while_lists_of_segments_are_exchanged_leaves_a_vault_that_starts(
+    room: SmallRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that was replaced and not synced counts, and its key must not be cleared away."""
+    order = erase_order(room)
+
+    def no_sync(path: Path) -> None:
+        if path.parent.name == "segments":
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("saferoom.vault.durable.sync", no_sync)
+        with pytest.raises(OSError, match="Input/output"):
+            room.service.erase(order)
+    room.materialise()
+    room.restart()
+    assert all(one.place_of(ONE) is None for one in room.service._snapshots.kept)
+    certified(room, order)

@@ -9,7 +9,7 @@ import pytest
 
 from saferoom.core.admission import PartyKind
 from saferoom.core.enrolment import Role
-from saferoom.errors import BadInput, SaferoomError, Tampered
+from saferoom.errors import BadInput, SaferoomError, Tampered, Unavailable
 from saferoom.vault.facts import FactStore
 from saferoom.vault.keys import BUCKETS
 from tests import factories as make
@@ -180,3 +180,31 @@ def test_only_an_admitted_and_approved_source_comes_in(bare: SmallRoom) -> None:
     statement = bare.put_up(source)
     bare.learn(*make.votes_for(statement.digest, "source"))  # type: ignore[arg-type]
     assert bare.ingest("tax").rows == 1
+
+
+def test_a_manifest_that_was_replaced_and_not_synced_names_no_other_file_s_rows(
+    furnished: SmallRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on after such a fault writes under names of its own."""
+    write_csv(furnished.sources / "tax/tax_month_1.csv", [tax_month(ONE, 1, "5")])
+
+    def no_sync(path: Path) -> None:
+        if path.name == "facts":
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("saferoom.vault.durable.sync", no_sync)
+        with pytest.raises(Unavailable, match="VAULT_STORAGE"):
+            furnished.ingest("tax")
+    write_csv(furnished.sources / "tax/tax_month_1.csv", [tax_month(ONE, 2, "7")])
+    with monkeypatch.context() as patched:
+
+        def dead(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(FactStore, "commit", dead)
+        patched.setattr(FactStore, "discard", lambda *_: None)  # killed: nobody tidies up
+        with pytest.raises(KeyboardInterrupt):
+            furnished.ingest("tax")
+    furnished.restart()
+    assert [row["sales"] for row in stored(furnished)] == [5.0]

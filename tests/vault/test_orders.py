@@ -12,7 +12,8 @@ from saferoom.core.enrolment import Role
 from saferoom.core.orders import OrderedFile
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, SaferoomError
-from tests.vault.room import AS_OF, CODES, SmallRoom, tax_month, write_csv
+from tests import factories as make
+from tests.vault.room import AS_OF, CODES, SmallRoom, forget, tax_month, write_csv
 
 ONE = CODES[0]
 
@@ -105,7 +106,7 @@ def test_an_order_that_failed_may_be_brought_again(furnished: SmallRoom) -> None
 
 
 def test_an_order_that_cannot_be_obeyed_now_is_told_so_at_once(furnished: SmallRoom) -> None:
-    with furnished.service._stewards_turn():
+    with furnished.service._obedience.turn():
         assert refused(lambda: furnished.ingest("tax")) == "VAULT_BUSY"
         assert refused(furnished.materialise) == "VAULT_BUSY"
     assert furnished.ingest("tax").rows == 1
@@ -154,3 +155,27 @@ def test_a_link_in_a_source_s_folder_is_no_way_to_another(furnished: SmallRoom) 
     folder.rmdir()
     folder.symlink_to(furnished.sources / "tax")
     assert refused(lambda: furnished.ingest("power")) == "SOURCE_MALFORMED"
+
+
+def test_the_very_paper_that_was_obeyed_gets_what_it_gave_whatever_its_age(
+    furnished: SmallRoom,
+) -> None:
+    order, publish = furnished.ingest_order("tax"), furnished.snapshot_order()
+    first = furnished.service.ingest(order)
+    snapshot = furnished.service.materialise(publish)
+    furnished.later(hours=20)
+    for _ in range(2):
+        assert furnished.service.ingest(order) == first
+        assert furnished.service.materialise(publish) == snapshot
+        furnished.restart()
+
+
+def test_another_paper_of_the_same_words_is_verified(furnished: SmallRoom) -> None:
+    """Who knows what was asked, and cannot sign it, is told nothing."""
+    order = furnished.ingest_order("tax")
+    furnished.service.ingest(order)
+    again = make.sign(order.body, "power.steward")
+    assert refused(lambda: furnished.service.ingest(again)) == "ROLE"
+    assert refused(lambda: furnished.service.ingest(forget(order))) == "SIGNATURE_INVALID"
+    furnished.later(hours=1)
+    assert refused(lambda: furnished.service.ingest(forget(order))) == "SIGNATURE_INVALID"

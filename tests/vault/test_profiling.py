@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,8 @@ from saferoom.core.moment import write_instant
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.signing import Statement
 from saferoom.errors import SaferoomError
-from saferoom.vault.profiling import Profiling
+from saferoom.vault.keys import Keys
+from saferoom.vault.told import Told
 from tests import factories as make
 from tests.vault.conftest import copied
 from tests.vault.room import SmallRoom, reg_base, tax_month, tax_year, write_csv
@@ -174,9 +174,21 @@ def test_one_firm_more_cannot_be_told_by_difference(told_room: SmallRoom) -> Non
 def test_another_key_of_the_past_stops_the_vault(told_room: SmallRoom) -> None:
     """With another key each cohort would look new."""
     ask(told_room, "sales_12")
+    ring = dict(told_room.service._keys._ring)
+    told_room.service._keys._ring["placement"] = bytes(32)
     path = told_room.home / "vault/journal/told.log"
-    with pytest.raises(SaferoomError, match="CONTENT_CHANGED"):
-        Profiling(path, lambda code: hashlib.sha256(b"another" + code.encode()).digest())
+    assert refused(lambda: Told(path, told_room.service._keys)) == "CONTENT_CHANGED"
+    told_room.service._keys._ring.update(ring)
+    Told(path, told_room.service._keys).close()
+
+
+def test_a_past_that_is_gone_stops_the_vault(told_room: SmallRoom) -> None:
+    """Else whoever removes the file may ask again for what was told."""
+    ask(told_room, "sales_12")
+    told_room.service.close()
+    (told_room.home / "vault/journal/told.log").unlink()
+    assert refused(told_room.start) == "CONTENT_CHANGED"
+    told_room.service.close = lambda: None  # type: ignore[method-assign]  # it is closed
 
 
 def test_a_past_that_was_changed_stops_the_vault(told_room: SmallRoom, tmp_path: Path) -> None:
@@ -196,9 +208,79 @@ def test_the_past_holds_no_codes(told_room: SmallRoom) -> None:
     path = told_room.home / "vault/journal/told.log"
     assert path.stat().st_mode & 0o077 == 0
     assert not any(code.encode() in path.read_bytes() for code in FIRMS)
+    for word in (b"party", b"sales_12"):  # nor who asked for what
+        assert word not in path.read_bytes()
+
+
+def erase(room: SmallRoom, firm: str) -> None:
+    room.enrol(firm, firm, Role.ENTERPRISE)
+    room.service.erase(make.sign(make.erase_order(firm, asked_at=write_instant(room.now)), firm))
+
+
+def test_an_erased_firm_is_not_told_by_the_figures_without_it(told_room: SmallRoom) -> None:
+    assert ask(told_room, "sales_12")["sales_12"]["refused"] is None
+    erase(told_room, FIRMS[7])
+    for _ in range(2):
+        assert ask(told_room, "sales_12")["sales_12"]["refused"] == "DIFFERENCING"
+        told_room.restart()
+    told_room.later(days=2)
+    write_firms(told_room, FIRMS[8:58], 2)  # fifty file anew, so what is told is of many
+    year = [tax_month(code, 2, 500) for code in FIRMS[8:58]]
+    write_csv(told_room.sources / "tax/tax_month-3.csv", year, "gbk")
+    told_room.ingest("tax")
+    told_room.materialise()
+    assert ask(told_room, "sales_12")["sales_12"]["refused"] is None
+
+
+def test_old_files_of_the_past_open_no_more_after_an_erasure(
+    told_room: SmallRoom, tmp_path: Path
+) -> None:
+    ask(told_room, "sales_12")
+    path, keys = told_room.home / "vault/journal/told.log", told_room.service._keys
+    old, before = path.read_bytes(), dict(keys._ring)
+    erase(told_room, FIRMS[7])
+    (tmp_path / "old.log").write_bytes(old)
+    assert refused(lambda: Told(tmp_path / "old.log", keys)) == "CONTENT_CHANGED"
+    held = set(keys.names("told/"))
+    keys._ring.update(before)  # the control: with the old keys it does open
+    Told(tmp_path / "old.log", keys).close()
+    assert held.isdisjoint(before)
+
+
+@pytest.mark.parametrize("stop", ["rename", "sync", "keep_only"])
+@pytest.mark.parametrize("act", ["renew", "erase"])
+def test_a_stop_while_the_past_is_written_again_forgets_nothing(
+    told_room: SmallRoom, monkeypatch: pytest.MonkeyPatch, act: str, stop: str
+) -> None:
+    ask(told_room, "sales_12")
+    keys = told_room.service._keys
+    path = told_room.home / "vault/journal/told.log"
+    told_room.service.close()
+    told = Told(path, keys)
+
+    def dead(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        where = {"rename": Path, "keep_only": Keys}.get(stop)
+        if where is None:
+            patched.setattr("saferoom.vault.told.sync", dead)
+        else:
+            patched.setattr(where, stop, dead)
+        with pytest.raises(KeyboardInterrupt):
+            told.renew() if act == "renew" else told.erase(5)
+    told.close()
+    again = Told(path, keys)
+    assert len(again.of("source-tax", "sales_12")) == 1
+    assert len(keys.names("told/")) == 1
+    again.erase(5)
+    (cohort,) = again.of("source-tax", "sales_12")
+    assert cohort.hidden.sum() == 1
+    again.close()
+    told_room.start()
 
 
 def test_one_order_at_a_time(told_room: SmallRoom) -> None:
     told_room.now += timedelta(seconds=1)
-    with told_room.service._stewards_turn():
+    with told_room.service._obedience.turn():
         assert refused(lambda: ask(told_room, "sales_12")) == "VAULT_BUSY"

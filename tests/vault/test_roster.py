@@ -28,7 +28,7 @@ BEFORE, AFTER = "2026-11-20T10:50:00Z", "2026-11-20T10:52:00Z"
 def opened() -> Roster:
     """Know the operators, two banks' people, and one enterprise."""
     register = Register.founded()
-    roster = Roster(check_genesis(make.genesis()))
+    roster = Roster(check_genesis(make.genesis()), make.signing_key("vault").public)
     for party in (BANK, "bank-b"):
         register.enrol_bank(party)
     register.enrol_enterprise()

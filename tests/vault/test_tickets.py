@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,39 @@ def test_what_no_cage_saw_does_not_count(room: SmallRoom, monkeypatch: pytest.Mo
 
 def _broken(*_: object) -> None:
     raise Tampered("CONTENT_CHANGED")
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_day_that_cannot_begin_leaves_the_last_one_s_journal_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets, tomorrow = Tickets(tmp_path, make.NOW), make.NOW + timedelta(days=1)
+    ticket, snapshot = make.some_digest(1), make.some_digest("s")
+    with monkeypatch.context() as patched:
+        patched.setattr("saferoom.vault.tickets.AppendLog", full)
+        with pytest.raises(OSError, match="No space"):
+            tickets.reserve([ONE], tomorrow)
+    tickets.record(ticket, snapshot, {ONE: b"x"}, make.NOW)
+    assert tickets.answered(ticket, snapshot) == {ONE: b"x"}
+    assert tickets.reserve([ONE], tomorrow) == set()
+    assert tickets.answered(ticket, snapshot) == {}
+    tickets.close()
+
+
+def test_an_erasure_on_a_full_disk_leaves_a_journal_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = Tickets(tmp_path, make.NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr("saferoom.vault.tickets.AppendLog", full)
+        with pytest.raises(OSError, match="No space"):
+            tickets.erase(lambda code: code == ONE)
+    ticket, snapshot = make.some_digest(1), make.some_digest("s")
+    tickets.record(ticket, snapshot, {TWO: b"x"}, make.NOW)
+    tickets.close()
+    again = Tickets(tmp_path, make.NOW)
+    assert again.answered(ticket, snapshot) == {TWO: b"x"}
+    again.close()

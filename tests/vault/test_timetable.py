@@ -77,7 +77,7 @@ def test_a_vault_without_approved_views_publishes_nothing(
 
 
 def test_orders_wait_for_the_vault_s_own_work(room: SmallRoom) -> None:
-    with room.service._stewards_turn(tidying=True):
+    with room.service._obedience.turn(tidying=True):
         waiting = threading.Thread(target=room.materialise)
         waiting.start()
         waiting.join(timeout=0.2)

@@ -148,6 +148,13 @@ def keep_up(store: FactStore, act: str) -> None:
         (upkeep.settle if act == "settle" else upkeep.renew)(store, bucket)
 
 
+def work(store: FactStore, act: str, gone: str, bucket: int) -> None:
+    if act == "erase":
+        upkeep.erase(store, store.keys.mark_of(gone), bucket)
+    else:
+        (upkeep.settle if act == "settle" else upkeep.renew)(store, bucket)
+
+
 ROWS = st.builds(
     row,
     st.sampled_from(CODES[:3]),
@@ -269,12 +276,6 @@ def test_a_stop_at_any_step_loses_and_doubles_nothing(
     batches = several(store, 3, (gone, *others))
     bucket = store.keys.bucket_of(gone)
 
-    def work(on: FactStore) -> None:
-        if act == "erase":
-            upkeep.erase(on, on.keys.mark_of(gone), bucket)
-        else:
-            (upkeep.settle if act == "settle" else upkeep.renew)(on, bucket)
-
     def dead(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -284,7 +285,7 @@ def test_a_stop_at_any_step_loses_and_doubles_nothing(
         if stop in {"write_under", "sync", "exchange"}:
             patched.setattr(FactStore, "discard", lambda *_: None)  # killed: nobody tidies up
         with pytest.raises(KeyboardInterrupt):
-            work(store)
+            work(store, act, gone, bucket)
     expected = counting(batches, day)
     store = again(store)
     done = act == "erase" and stop in {"discard", "keep_only"}
@@ -293,7 +294,7 @@ def test_a_stop_at_any_step_loses_and_doubles_nothing(
     files = {f"tax_month/{path.name}" for path in (tmp_path / "facts/tax_month").iterdir()}
     assert files == named
     assert store.keys.names("facts/") == store.keys.names("facts/") & store.manifest.key_names()
-    work(store)
+    work(store, act, gone, bucket)
     assert answers(store, day) == {
         c: a for c, a in expected.items() if not (act == "erase" and c == gone)
     }
@@ -331,3 +332,26 @@ def test_an_enterprise_finds_at_home_the_very_versions_that_a_snapshot_used(
         take(store, drawn[:cut])
         found = answers(store, as_of).get(code, Sum(0.0, disputed=False)).sales
     assert sum(2**number for _, number in used(versions, as_of, 1)) == found
+
+
+@pytest.mark.parametrize("act", ["settle", "renew", "erase"])
+def test_a_manifest_that_was_replaced_and_not_synced_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """The fault comes after the manifest names the new parts: they must still be there."""
+    store, day = made(tmp_path), FIRST + timedelta(days=30)
+    gone, *others = neighbours(store, 4)
+    batches = several(store, 3, (gone, *others))
+    bucket = store.keys.bucket_of(gone)
+
+    def no_sync(path: Path) -> None:
+        if path.name == "facts":
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("saferoom.vault.durable.sync", no_sync)
+        with pytest.raises(OSError, match="Input/output"):
+            work(store, act, gone, bucket)
+    found = answers(again(store), day)
+    expected = counting(batches, day)
+    assert found == {c: a for c, a in expected.items() if act != "erase" or c != gone}

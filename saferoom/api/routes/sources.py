@@ -6,9 +6,11 @@ import dataclasses
 
 from fastapi import APIRouter
 
-from saferoom.api.callers import TheWrite
+from saferoom.api.callers import TheCaller, TheRoom, TheWrite
 from saferoom.api.models import (
+    DigestPath,
     EraseIn,
+    ErasuresOut,
     IngestIn,
     Open,
     PartyPath,
@@ -17,7 +19,7 @@ from saferoom.api.models import (
     SnapshotIn,
 )
 from saferoom.app import erasures, sources
-from saferoom.canonical import Json
+from saferoom.canonical import Digest, Json
 
 router = APIRouter(prefix="/v1", tags=["sources"])
 
@@ -50,6 +52,18 @@ def erase(body: EraseIn, write: TheWrite) -> Json:
         body.model_dump(),
         lambda: erasures.erase(write.room, write.caller, body.statement.read()),
     )
+
+
+@router.get("/erasures", response_model=ErasuresOut)
+def list_erasures(room: TheRoom, caller: TheCaller) -> Json:
+    """List orders of erasure and what came of each: one's own, or all for who reviews."""
+    return {"erasures": [*erasures.list_orders(room, caller)]}
+
+
+@router.get("/erasures/{digest}", response_model=Open)
+def show_erasure(room: TheRoom, caller: TheCaller, digest: DigestPath) -> Json:
+    """Show the vault's certificate of an order that was obeyed, also when that took days."""
+    return erasures.certificate(room, caller, Digest(digest))
 
 
 @router.post("/rotations", response_model=Open)
