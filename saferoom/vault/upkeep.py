@@ -121,7 +121,7 @@ def _rewrite(  # noqa: PLR0917  # one exchange, from what to what
         store.sync(written)
         store.exchange(old, tuple(written), renewals)
     except BaseException:  # also a shutdown: nothing half-written stays
-        store.discard(tuple(part for part in written if part not in store.manifest.parts))
+        store.discard(part.file for part in written if part not in store.manifest.parts)
         raise
 
 
