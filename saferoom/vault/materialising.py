@@ -3,8 +3,8 @@
 Bucket by bucket, two side by side, so memory holds a few sixteenths at most. DuckDB sees
 Arrow tables in memory and nothing else: no files, no extensions, no spilling, its
 configuration locked; one thread for each bucket, so that sums are added in one order and
-the same facts give the same bits. Each table is read once for all features, only the columns
-that they need, and queried by slices of its enterprises.
+the same facts give the same bits. Each table is read and queried once for all features,
+and only the columns that they need.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from saferoom.vault.segments import Floats, Rows
 
 MEMORY = "2GB"
 SIDE_BY_SIDE = 2
-SLICE_ROWS = 250_000  # of one table, that one query is asked about
 
 
 @dataclass(frozen=True)
@@ -95,20 +94,8 @@ def compute_bucket(store: FactStore, declared: Declarations, bucket: int, as_of:
         for name, query in queries.items():
             facts = store.read(query.table, bucket, query.columns)
             if facts.num_rows > 0:
-                found = [run(engine, query, some, as_of) for some in sliced(facts)]
-                results[name] = pa.concat_tables(found)
+                results[name] = run(engine, query, facts, as_of)
     return assemble(results, queries, declared, as_of, brought)
-
-
-def sliced(facts: pa.Table) -> Iterator[pa.Table]:
-    """Divide rows by enterprise, in their order: a query needs far more memory than its rows."""
-    slices = -(-facts.num_rows // SLICE_ROWS)
-    if slices == 1:
-        yield facts
-        return
-    number = facts["uscc"].combine_chunks().dictionary_encode().indices.to_numpy() % slices
-    for one in range(slices):
-        yield facts.filter(pa.array(number == one))
 
 
 @contextmanager

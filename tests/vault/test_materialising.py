@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pytest
 
 from saferoom.errors import Tampered
-from saferoom.vault import materialising
 from saferoom.vault.facts import FactStore
 from saferoom.vault.keys import BUCKETS
 from saferoom.vault.materialising import compute_bucket, computing
@@ -30,34 +28,6 @@ def test_the_same_bits_in_order_and_alone(room: SmallRoom) -> None:
         assert one.codes == other.codes
         assert one.matrix.tobytes() == other.matrix.tobytes()
         assert one.disputed.tobytes() == other.disputed.tobytes()
-
-
-@pytest.mark.parametrize("rows", [1, 7])
-def test_the_same_bits_whatever_slices_are_asked_about(
-    room: SmallRoom, monkeypatch: pytest.MonkeyPatch, rows: int
-) -> None:
-    whole = [compute_bucket(facts_of(room), room.declared, n, DAY) for n in range(3)]
-    monkeypatch.setattr(materialising, "SLICE_ROWS", rows)
-    assert any(len(one.codes) > 1 for one in whole)
-    for number, one in enumerate(whole):
-        other = compute_bucket(facts_of(room), room.declared, number, DAY)
-        assert one.codes == other.codes
-        assert one.matrix.tobytes() == other.matrix.tobytes()
-        assert one.disputed.tobytes() == other.disputed.tobytes()
-
-
-def test_slices_hold_every_row_once_and_an_enterprise_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(materialising, "SLICE_ROWS", 4)
-    facts = pa.table({"uscc": list("abcabcadc"), "n": list(range(9))})
-    slices = [one.to_pylist() for one in materialising.sliced(facts)]
-    assert sorted(row["n"] for one in slices for row in one) == list(range(9))
-    for one in slices:
-        assert [row["n"] for row in one] == sorted(row["n"] for row in one)
-        assert not {row["uscc"] for row in one} & {
-            row["uscc"] for other in slices if other is not one for row in other
-        }
 
 
 def test_whoever_stops_early_leaves_nothing_running(room: SmallRoom) -> None:
