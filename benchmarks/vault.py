@@ -5,6 +5,11 @@ process reads, checks and seals, the vault unseals, divides, encrypts and syncs.
 Arrow's CSV reader over the same files in the same run, which checks and keeps nothing. Figures
 are printed, none is asserted.
 
+Afterwards come the figures of views (`vault_views.py`) and of reading and erasing
+(`vault_segments.py`), each a program of its own, so that its memory is its own. `--full` takes 20
+million rows in, then computes all views of a million enterprises; each part first looks whether
+the disk has room.
+
     python benchmarks/vault.py [--quick | --full] [--json]
 """
 
@@ -67,6 +72,9 @@ def main() -> None:
     size = "full" if options.full else "quick" if options.quick else "usual"
     for one in measure(ENTERPRISES[size]):
         tell(one, as_json=options.json)
+    for other in ("vault_views.py", "vault_segments.py"):
+        program = Path(__file__).with_name(other)
+        subprocess.run([sys.executable, program, *sys.argv[1:]], check=True)
 
 
 def measure(enterprises: int) -> Iterator[dict[str, object]]:

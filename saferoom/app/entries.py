@@ -26,6 +26,7 @@ from saferoom.crypto.signing import Statement, sign_statement
 from saferoom.tlog.merkle import leaf_hash
 
 PROMISE_SECONDS = 60
+_ENTRY, _RECORD, _OPENING = sa.insert(t.entry), sa.insert(t.record), sa.insert(t.opening)
 _LEAF = -1  # where a leaf's own openings stand; records count from 0
 
 
@@ -89,7 +90,7 @@ def _insert_leaves(
         }
         for id_, (draft, entry) in zip(ids, built, strict=True)
     ]
-    connection.execute(sa.insert(t.entry), rows)
+    connection.execute(_ENTRY, rows)
 
 
 def _insert_records(connection: Connection, built: _Built, ids: Sequence[str]) -> None:
@@ -99,7 +100,7 @@ def _insert_records(connection: Connection, built: _Built, ids: Sequence[str]) -
         for position, record in enumerate(entry.records)
     ]
     if rows:
-        connection.execute(sa.insert(t.record), rows)
+        connection.execute(_RECORD, rows)
 
 
 def _insert_openings(connection: Connection, room: Room, built: _Built, ids: Sequence[str]) -> None:
@@ -123,7 +124,7 @@ def _insert_openings(connection: Connection, room: Room, built: _Built, ids: Seq
             }
             for position, subject, openings in places
         ]
-    connection.execute(sa.insert(t.opening), rows)
+    connection.execute(_OPENING, rows)
 
 
 def _tell(connection: Connection, built: _Built, ids: Sequence[str], now: datetime) -> None:

@@ -24,6 +24,13 @@ from saferoom.errors import Tampered
 LEASE = timedelta(seconds=10)
 MOST_AT_ONCE = 2_000
 _NAME = "sequencer"
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_UNACKNOWLEDGED = (
+    sa.select(t.entry.c.id, t.entry.c.leaf)
+    .where(t.entry.c.id.in_(_IDS), t.entry.c.acknowledged.is_(False))
+    .order_by(t.entry.c.number)
+)
+_ACKNOWLEDGE = sa.update(t.entry).where(t.entry.c.id.in_(_IDS)).values(acknowledged=True)
 
 
 def sequence(room: Room) -> int:
@@ -68,13 +75,9 @@ def acknowledge(room: Room, entries: Sequence[str]) -> None:
 
 def offer(room: Room, entries: Sequence[str]) -> list[str]:
     """Give the sinks what they did not acknowledge yet; return it, to be marked as such."""
-    query = (
-        sa.select(t.entry.c.id, t.entry.c.leaf)
-        .where(t.entry.c.id.in_(entries), t.entry.c.acknowledged.is_(False))
-        .order_by(t.entry.c.number)
-    )
     with reading(room.database) as connection:
-        rows = [(row.id, row.leaf) for row in connection.execute(query)]
+        found = connection.execute(_UNACKNOWLEDGED, {"ids": list(entries)})
+        rows = [(row.id, row.leaf) for row in found]
     if rows:
         for sink in room.sinks:
             sink.append(rows)
@@ -83,8 +86,7 @@ def offer(room: Room, entries: Sequence[str]) -> list[str]:
 
 def mark_acknowledged(connection: Connection, entries: Sequence[str]) -> None:
     """Remember that every sink holds these."""
-    change = sa.update(t.entry).where(t.entry.c.id.in_(entries))
-    connection.execute(change.values(acknowledged=True))
+    connection.execute(_ACKNOWLEDGE, {"ids": list(entries)})
 
 
 def _take_lease(room: Room) -> int | None:

@@ -21,6 +21,7 @@ from saferoom.canonical import Json
 
 MOST = 500  # told at once
 WHOLE_ENTRY = -1  # a record of a release counts from 0
+_NOTICE = sa.insert(t.notice)
 _EACH = frozenset({"release", "refusal"})  # entries with a record for each enterprise
 # Kind of entry → which of its fields names the party that it concerns.
 CONCERNED: Mapping[str, str] = {
@@ -77,7 +78,7 @@ def write_notices(connection: Connection, notices: Sequence[Notice]) -> None:
             {**asdict(one), "state": "waiting", "attempts": 0, "next_at": one.written_at}
             for one in notices
         ]
-        connection.execute(sa.insert(t.notice), rows)
+        connection.execute(_NOTICE, rows)
 
 
 def list_notices(room: Room, caller: Caller, after: int = 0) -> list[dict[str, Json]]:

@@ -20,6 +20,9 @@ from saferoom.canonical import Json, canonical_bytes, parse_object
 from saferoom.crypto.signing import hex_bytes
 from saferoom.tlog.commitments import Opening
 
+_KEYS = sa.select(t.subject_key).where(
+    t.subject_key.c.subject.in_(sa.bindparam("subjects", expanding=True))
+)
 _NONCE = 12  # NIST SP 800-38D §5.2.1.1: 96 bits
 
 
@@ -40,10 +43,9 @@ def subject_keys(connection: Connection, room: Room, subjects: Iterable[str]) ->
 
 def load_keys(connection: Connection, room: Room, subjects: Iterable[str]) -> dict[str, bytes]:
     """Load the keys that are still there."""
-    query = sa.select(t.subject_key).where(t.subject_key.c.subject.in_(list(subjects)))
     return {
         row.subject: _decrypt(room.subject_key, row.wrapped, row.subject)
-        for row in connection.execute(query)
+        for row in connection.execute(_KEYS, {"subjects": list(subjects)})
     }
 
 

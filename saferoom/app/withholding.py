@@ -25,6 +25,10 @@ from saferoom.core.request import ScoreRequest
 from saferoom.crypto.signing import Statement
 from saferoom.errors import Refusal
 
+_GRANTS = sa.select(t.permission.c.statement).where(
+    t.permission.c.digest.in_(sa.bindparam("digests", expanding=True))
+)
+
 Releases = Sequence[Row[*tuple[object, ...]]]
 
 
@@ -81,10 +85,8 @@ def withheld_from_bank(
 
 def _ended(connection: Connection, releases: Releases) -> set[str]:
     """Name the grants under which these were released and which were taken back since."""
-    query = sa.select(t.permission.c.statement).where(
-        t.permission.c.digest.in_([row.grant_digest for row in releases])
-    )
-    grants = [loading.read(Grant, statement) for statement in connection.scalars(query)]
+    named = {"digests": [row.grant_digest for row in releases]}
+    grants = [loading.read(Grant, one) for one in connection.scalars(_GRANTS, named)]
     revocations = load_revocations(connection, [grant.enterprise for grant in grants])
     return {
         grant.digest for grant in grants if revoked(grant, revocations.get(grant.enterprise, ()))

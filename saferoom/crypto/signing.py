@@ -171,11 +171,19 @@ class Statement:
 
     def check_signed_by(self, key: VerifyKey) -> None:
         """Refuse unless this key signed this body."""
+        if key.raw in self._held:
+            return
         for mark in self.signatures:
             if mark.key == key.id:
                 key.check_raw(mark.value, CONTEXT + self.body_bytes)
+                self._held.add(key.raw)
                 return
         raise Refusal("SIGNATURE_INVALID")
+
+    @cached_property
+    def _held(self) -> set[bytes]:
+        """Name the keys whose signatures were found to hold: these bytes never change."""
+        return set()
 
     def to_json(self) -> dict[str, Json]:
         """Render for the wire and for storage."""

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saferoom.canonical import Json, canonical_bytes
 from saferoom.core.facts import CellType, Column
@@ -34,10 +35,14 @@ def encode(table: str, columns: Sequence[Column], values: Sequence[Typed]) -> by
     return b"".join([struct.pack("<I", len(header)), header, *body])
 
 
-def _buffers(kind: CellType, cells: Typed) -> list[bytes]:
+def _buffers(kind: CellType, cells: Typed) -> list[memoryview]:
     if isinstance(cells, np.ndarray):
-        return [cells.astype(DTYPES[kind], copy=False).tobytes()]
+        return [_bytes(cells, DTYPES[kind])]
     if cells.null_count:
         cells = cells.fill_null("")
     offsets, data = buffers(cells)
-    return [offsets.astype("<u4").tobytes(), data.tobytes()]
+    return [_bytes(offsets, "<u4"), _bytes(data, "|u1")]
+
+
+def _bytes(values: NDArray[np.generic], dtype: str) -> memoryview:
+    return np.ascontiguousarray(values, dtype).view("u1").data

@@ -34,6 +34,8 @@ DTYPES = {
     CellType.NUMBER: "<f8",
 }
 _CODES = {reason: code for code, reason in enumerate(REASONS, CLEAN + 1)}
+MOST_DIGITS = 15  # of a plain number: cells.py allows as many on either side of the point
+SAMPLE = 1_000
 # Less than cells.py allows: what these match, Arrow's casts read as Python does.
 _PLAIN = {
     CellType.NUMBER: r"\A-?[0-9]{1,15}(?:\.[0-9]{1,15})?\z",
@@ -50,6 +52,8 @@ class Checked:
 
     def only(self, rows: Mask) -> Typed:
         """Keep the values of some rows."""
+        if rows.all():
+            return self.values
         if isinstance(self.values, np.ndarray):
             return self.values[rows]
         return self.values.filter(pa.array(rows))
@@ -75,10 +79,10 @@ def check_column(column: Column, cells: pa.Array, read: Reader, encoding: str) -
         return _by_dictionary(column, cells, read, encoding)
     if not is_many(column):
         return _by_dictionary(column, cells.dictionary_encode(), read, encoding)
-    accepted = _acceptor(column)(cells, column)
+    accepted, values = _acceptor(column)(cells, column)
     if accepted.all():
-        return Checked(_plain_values(column, cells), np.zeros(len(cells), np.uint8))
-    return _mixed(column, cells, accepted, _by_rest(column, cells, accepted, read, encoding))
+        return Checked(values, np.zeros(len(cells), np.uint8))
+    return _mixed(column, accepted, values, _by_rest(column, cells, accepted, read, encoding))
 
 
 def _typed_numbers(column: Column, cells: pa.Array) -> Checked:
@@ -102,14 +106,14 @@ def _by_rest(
 
 def _by_dictionary(column: Column, cells: pa.Array, read: Reader, encoding: str) -> Checked:
     judged = [_judge(raw, read, encoding) for raw in cells.dictionary.to_pylist()]
-    codes = np.array([code for _, code in judged], np.uint8)
     indices = cells.indices.to_numpy(zero_copy_only=False)
+    codes = np.array([code for _, code in judged], np.uint8).take(indices)
     if column.type is CellType.TEXT:
         texts = pa.array([value for value, _ in judged], pa.string())
-        return Checked(texts.take(cells.indices), codes[indices])
+        return Checked(texts.take(cells.indices), codes)
     empty = empty_value(column.type)
     values = [empty if value is None else value for value, _ in judged]
-    return Checked(np.array(values, DTYPES[column.type])[indices], codes[indices])
+    return Checked(np.array(values, DTYPES[column.type]).take(indices), codes)
 
 
 def _judge(raw: bytes, read: Reader, encoding: str) -> tuple[Value, int]:
@@ -119,49 +123,73 @@ def _judge(raw: bytes, read: Reader, encoding: str) -> tuple[Value, int]:
         return None, _CODES[dirty.reason]
 
 
-def _mixed(column: Column, cells: pa.Array, accepted: Mask, rest: Checked) -> Checked:
-    codes = np.zeros(len(cells), np.uint8)
+def _mixed(column: Column, accepted: Mask, known: Typed, rest: Checked) -> Checked:
+    codes = np.zeros(len(accepted), np.uint8)
     codes[~accepted] = rest.codes
-    known = cells.filter(pa.array(accepted))
     if column.type is CellType.TEXT:
         # First a column of both, the accepted before the rest, then each to its place.
-        both = pa.concat_arrays([_plain_values(column, known), rest.values])
-        places = np.empty(len(cells), np.int64)
+        both = pa.concat_arrays([known, rest.values])
+        places = np.empty(len(accepted), np.int64)
         places[accepted] = np.arange(len(known))
-        places[~accepted] = np.arange(len(known), len(cells))
+        places[~accepted] = np.arange(len(known), len(accepted))
         return Checked(both.take(pa.array(places)), codes)
-    values = np.empty(len(cells), DTYPES[column.type])
-    values[accepted] = _plain_values(column, known)
+    values = np.empty(len(accepted), DTYPES[column.type])
+    values[accepted] = known
     values[~accepted] = rest.values
     return Checked(values, codes)
 
 
-def _plain_values(column: Column, cells: pa.Array) -> Typed:
-    texts = cells.view(pa.string())
-    if column.type is CellType.TEXT:
-        return texts
-    kind = pa.float64() if column.type is CellType.NUMBER else pa.int64()
-    values: NDArray[np.generic] = texts.cast(kind).to_numpy(zero_copy_only=False)
-    return values
-
-
-def _acceptor(column: Column) -> Callable[[pa.Array, Column], Mask]:
+def _acceptor(column: Column) -> Callable[[pa.Array, Column], tuple[Mask, Typed]]:
     if column.name == "uscc":
         return accept_usccs
     return accept_texts if column.type is CellType.TEXT else accept_numbers
 
 
-def accept_numbers(cells: pa.Array, column: Column) -> Mask:
+def _some(cells: pa.Array, rows: Mask) -> pa.Array:
+    return cells if rows.all() else cells.filter(pa.array(rows))
+
+
+def accept_numbers(cells: pa.Array, column: Column) -> tuple[Mask, Typed]:
     """Accept plainly written numbers that are not too small."""
-    match = pc.match_substring_regex(cells, _PLAIN[column.type])
-    accepted: Mask = match.to_numpy(zero_copy_only=False)
-    if column.least is not None:
-        known = cells.filter(pa.array(accepted))
-        accepted[accepted] = np.asarray(_plain_values(column, known), np.float64) >= column.least
-    return accepted
+    lengths = np.diff(buffers(cells)[0])
+    accepted: Mask = (lengths > 0) & (lengths <= MOST_DIGITS)
+    known = _some(cells, accepted)
+    values = _cast(known, column)
+    if values is None:  # something is no number: find what
+        accepted = pc.match_substring_regex(cells, _PLAIN[column.type]).to_numpy(
+            zero_copy_only=False
+        )
+        values = _plain_numbers(_some(cells, accepted), column)
+    if column.least is not None and not (large := _at_least(values, column.least)).all():
+        accepted[accepted], values = large, values[large]
+    return accepted, values
 
 
-def accept_texts(cells: pa.Array, column: Column) -> Mask:
+def _at_least(values: NDArray[np.generic], least: int) -> Mask:
+    return np.asarray(np.asarray(values, np.float64) >= least)
+
+
+def _cast(cells: pa.Array, column: Column) -> NDArray[np.generic] | None:
+    """Read cells that hold nothing but digits, points and minus signs, if all are numbers.
+
+    Of at most 15 such letters, what Arrow's casts read is what cells.py allows.
+    """
+    _, data = buffers(cells)
+    if ((data < ord("-")) | (data > ord("9")) | (data == ord("/"))).any():
+        return None
+    try:
+        return _plain_numbers(cells, column)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _plain_numbers(cells: pa.Array, column: Column) -> NDArray[np.generic]:
+    kind = pa.float64() if column.type is CellType.NUMBER else pa.int64()
+    values: NDArray[np.generic] = cells.view(pa.string()).cast(kind).to_numpy(zero_copy_only=False)
+    return values
+
+
+def accept_texts(cells: pa.Array, column: Column) -> tuple[Mask, Typed]:
     """Accept short texts of printable ASCII, which every encoding of ours writes alike."""
     offsets, data = buffers(cells)
     lengths = np.diff(offsets)
@@ -170,7 +198,7 @@ def accept_texts(cells: pa.Array, column: Column) -> Mask:
     accepted[np.searchsorted(offsets, strange, side="right") - 1] = False
     if column.one_of:
         accepted[:] = False
-    return accepted
+    return accepted, _some(cells, accepted).view(pa.string())
 
 
 _VALUES = np.full(256, -1, np.int16)  # 17 · 30 · 30 is the largest sum
@@ -184,16 +212,33 @@ _CHECKS = np.frombuffer(ALPHABET.encode(), np.uint8)
 _INNER_CHECKS = np.frombuffer(b"0123456789X", np.uint8)
 
 
-def accept_usccs(cells: pa.Array, _column: Column) -> Mask:
+def accept_usccs(cells: pa.Array, _column: Column) -> tuple[Mask, Typed]:
     """Accept codes whose shape and both check digits hold, as core/uscc.py says it."""
+    if _repeats(cells):
+        coded = cells.dictionary_encode()
+        accepted = _good_usccs(coded.dictionary)[coded.indices.to_numpy()]
+    else:
+        accepted = _good_usccs(cells)
+    return accepted, _some(cells, accepted).view(pa.string())
+
+
+def _repeats(cells: pa.Array) -> bool:
+    """Say whether it pays to judge each different cell once, by the first ones."""
+    first = cells[:SAMPLE]
+    return 2 * len(first.dictionary_encode().dictionary) < len(first)
+
+
+def _good_usccs(cells: pa.Array) -> Mask:
     accepted: Mask = np.asarray(np.diff(buffers(cells)[0]) == 18)
-    _, data = buffers(cells.filter(pa.array(accepted)))
+    _, data = buffers(_some(cells, accepted))
     letters = np.ascontiguousarray(data.reshape(-1, 18).T)  # a row per place: quick to sum
-    values = _VALUES[letters]
+    values = _VALUES.take(letters)
     good = (values >= 0).all(axis=0) & (values[2:8] < 10).all(axis=0)
     outer = sum(values[place] * weight for place, weight in enumerate(_WEIGHTS))
     good &= letters[17] == _CHECKS[-outer % 31]
-    inner = sum(_INNER[letters[8 + place]] * weight for place, weight in enumerate(_INNER_WEIGHTS))
+    inner = sum(
+        _INNER.take(letters[8 + place]) * weight for place, weight in enumerate(_INNER_WEIGHTS)
+    )
     good &= letters[16] == _INNER_CHECKS[-inner % 11]
     accepted[accepted] = good
     return accepted

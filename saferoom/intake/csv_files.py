@@ -17,13 +17,13 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from saferoom.core.facts import Table
 from saferoom.core.source import Encoding, SourceTable
 from saferoom.errors import BadInput
-from saferoom.intake.lines import LONGEST_CELL, Lines, plain
+from saferoom.intake.lines import LONGEST_CELL, Lines
 from saferoom.intake.rows import Piece
+from saferoom.intake.splitting import split
 
 SLOW_ROWS = 20_000
 
@@ -40,16 +40,15 @@ def read_csv(
     rows = csv.reader(lines, strict=True)
     number = 0
     try:
-        split = _Splitter(next(rows, []), source, table, codec)
+        splitter = _Splitter(next(rows, []), source, table, codec)
         while block := lines.block():
-            if plain(block):
-                piece = split.fast(block, number + 1)
+            if (piece := splitter.fast(block, number + 1)) is not None:
                 yield piece
                 number += len(piece.numbers) + len(piece.ragged)
                 continue
             lines.put_back(block)
             while some := _some_rows(rows, lines):
-                yield split.slow(some, number + 1)
+                yield splitter.slow(some, number + 1)
                 number += len(some)
     except csv.Error as error:
         raise BadInput("SOURCE_MALFORMED", f"quoting or a long cell, after row {number}") from error
@@ -73,21 +72,18 @@ class _Splitter:
         self._order = _column_order(headings, source, table)
         self._columns, self._codec, self._width = table.all_columns, codec, len(headings)
 
-    def fast(self, block: bytes, first: int) -> Piece:
-        """Split a plain block: its lines at their commas, and its quotes hold nothing together."""
-        lines = split_lines(block.replace(b'"', b"") if b'"' in block else block)
-        rows = pc.split_pattern(lines, ",")
-        fits = pc.list_value_length(rows).to_numpy(zero_copy_only=False) == self._width
-        numbers = np.arange(first, first + len(rows), dtype=np.int64)
-        cells = (rows if fits.all() else rows.filter(pa.array(fits))).flatten()
-        columns = [self._column(cells, place) for place in self._order]
+    def fast(self, block: bytes, first: int) -> Piece | None:
+        """Split a block all at once, if it is plain."""
+        found = split(block, self._width)
+        if found is None:
+            return None
+        cells, fits = found
+        numbers = np.arange(first, first + len(fits), dtype=np.int64)
+        columns = [
+            cells.take(pa.array(np.arange(2 * place, len(cells), 2 * self._width)))
+            for place in self._order
+        ]
         return Piece(columns, numbers[fits], numbers[~fits].tolist(), self._codec)
-
-    def _column(self, cells: pa.Array, place: int) -> pa.Array:
-        column = cells.take(pa.array(np.arange(place, len(cells), self._width)))
-        if place < self._width - 1:
-            return column
-        return pc.ascii_rtrim(column.view(pa.string()), "\r\n").view(pa.binary())
 
     def slow(self, rows: list[list[str]], first: int) -> Piece:
         """Turn rows that Python read into columns."""
@@ -98,15 +94,6 @@ class _Splitter:
         return Piece(
             [one.view(pa.binary()) for one in cells], numbers[fits], numbers[~fits].tolist()
         )
-
-
-def split_lines(block: bytes) -> pa.Array:
-    """Lay lines, with what ends them, over a block's bytes."""
-    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
-    whole = len(ends) > 0 and ends[-1] == len(block)
-    offsets = np.concatenate([[0], ends, [] if whole else [len(block)]]).astype("<i4")
-    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(block)]
-    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
 def _column_order(headings: Sequence[str], source: SourceTable, table: Table) -> list[int]:

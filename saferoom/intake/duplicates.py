@@ -20,7 +20,7 @@ from saferoom.errors import BadInput
 from saferoom.intake.columns import Mask
 
 MOST_ROWS = 40_000_000  # of one file: its keys take half a gigabyte
-_SMALLEST = 2**16
+_SMALLEST, GROWTH = 2**16, 4  # 2**26 places are the most: two thirds of them hold MOST_ROWS
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # any odd number: different times never meet
 _Marks = NDArray[np.uint64]
 
@@ -52,24 +52,27 @@ class Seen:
         if self._count + more > MOST_ROWS:
             raise BadInput("SOURCE_MALFORMED", f"more than {MOST_ROWS} rows in one file")
         while (self._count + more) * 3 > len(self._table) * 2:
-            old = self._table[self._table != 0]
-            self._table = np.zeros(2 * len(self._table), np.uint64)
+            old = np.sort(self._table[self._table != 0])
+            self._table = np.zeros(GROWTH * len(self._table), np.uint64)
             self._count = 0
             self._insert(old)
 
     def _insert(self, marks: _Marks) -> Mask:
-        """Put different marks in, ordered as the table is; say which were there."""
+        """Put different marks in, the least first; say which were there."""
         there = np.zeros(len(marks), np.bool_)
         last = np.uint64(len(self._table) - 1)
         shift = np.uint64(64 - (len(self._table) - 1).bit_length())
         rows, places = np.arange(len(marks)), marks >> shift
-        while len(rows):
+        while len(
+            rows
+        ):  # two that want one place are neighbours: so many rounds, so many places on
             mine, found = marks[rows], self._table[places]
-            there[rows[found == mine]] = True
-            free = found == 0
-            self._table[places[free]] = mine[free]  # of two that want one place the last gets it
-            settled = self._table[places] == mine
-            rows, places = rows[~settled], (places[~settled] + np.uint64(1)) & last
+            same = found == mine
+            there[rows[same]] = True
+            placed = (found == 0) & np.append(places[1:] != places[:-1], True)
+            self._table[places[placed]] = mine[placed]
+            left = ~(same | placed)
+            rows, places = rows[left], (places[left] + np.uint64(1)) & last
         self._count += int(len(marks) - there.sum())
         return there
 

@@ -15,7 +15,7 @@ LONGEST_CELL = 4_096  # characters
 LONGEST_ROW = 2**20  # bytes; a row is the least that is held at once
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _MARK = b"\xef\xbb\xbf"
-_COMMA, _FEED, _RETURN, _QUOTE = b',\n\r"'
+COMMA, FEED, RETURN, _QUOTE = b',\n\r"'
 
 
 class Lines:
@@ -76,7 +76,7 @@ class Lines:
         return data[:cut]
 
 
-def plain(block: bytes) -> bool:
+def plain(block: bytes, ends: NDArray[np.int64]) -> bool:
     """Say whether every reader of CSV must find the same cells, none of them too long.
 
     Lines end alike, none is empty, and quotes stand only around whole cells that hold neither
@@ -84,26 +84,37 @@ def plain(block: bytes) -> bool:
     """
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return False
-    data = np.frombuffer(block, np.uint8)
-    edges = np.concatenate([[-1], np.flatnonzero(data == _FEED)])
-    if edges[-1] != len(data) - 1:
-        edges = np.append(edges, len(data))
-    lengths = np.diff(edges)
+    lengths = np.diff(ends, prepend=-1)
     if lengths.max() > LONGEST_CELL or lengths.min() <= len(b"\r\n"):
         return False
-    return b'"' not in block or _plainly_quoted(data)
+    return b'"' not in block or _plainly_quoted(np.frombuffer(block, np.uint8))
+
+
+def line_ends(block: bytes) -> NDArray[np.int64]:
+    """Find the last byte of each line, or the place behind the last one if it has no end."""
+    return places_of(block, FEED)
+
+
+def places_of(block: bytes, *letters: int) -> NDArray[np.int64]:
+    """Find these letters, and the end of the last line if it has none."""
+    data = np.frombuffer(block, np.uint8)
+    marked = data == letters[0]
+    for letter in letters[1:]:
+        marked |= data == letter
+    places = np.flatnonzero(marked)
+    return np.append(places, len(block)) if block and not block.endswith(b"\n") else places
 
 
 def _plainly_quoted(data: NDArray[np.uint8]) -> bool:
     quotes = np.flatnonzero(data == _QUOTE)
     if len(quotes) % 2:
         return False
-    around = np.concatenate([[_FEED], data, [_FEED]])
+    around = np.concatenate([[FEED], data, [FEED]])
     opening, closing = quotes[0::2], quotes[1::2]
-    between = np.flatnonzero((data == _COMMA) | (data == _FEED))
+    between = np.flatnonzero((data == COMMA) | (data == FEED))
     cell = np.searchsorted(between, quotes)
     return bool(
-        np.isin(around[opening], (_COMMA, _FEED)).all()
-        and np.isin(around[closing + 2], (_COMMA, _FEED, _RETURN)).all()
+        np.isin(around[opening], (COMMA, FEED)).all()
+        and np.isin(around[closing + 2], (COMMA, FEED, RETURN)).all()
         and (cell[0::2] == cell[1::2]).all()
     )

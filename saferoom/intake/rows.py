@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 from numpy.typing import NDArray
 
-from saferoom.core.facts import Table
+from saferoom.core.facts import CellType, Table
 from saferoom.intake.batches import encode
 from saferoom.intake.cells import REASONS, last_day, reader_for
 from saferoom.intake.columns import CLEAN, Checked, Mask, check_column
@@ -79,11 +79,12 @@ class RowChecker:
         place = self._places[self._table.period]
         rows = np.flatnonzero(clean)
         periods: NDArray[np.int64] = np.asarray(checked[place].values)[rows]
-        known, which = np.unique(periods, return_inverse=True)
-        kind = self._columns[place].type
-        ends = np.array([last_day(int(period), kind) for period in known], np.int64)
+        if not len(rows):
+            return rows
+        ends = _last_days(periods, self._columns[place].type)
         events: NDArray[np.int64] = np.asarray(checked[self._places["event_date"]].values)[rows]
-        return rows[events != ends[which]] if len(rows) else rows
+        late: NDArray[np.int64] = rows[events != ends]
+        return late
 
     def _seen_before(self, checked: Sequence[Checked], clean: Mask) -> NDArray[np.int64]:
         """Find rows whose enterprise, record and known_at stood in an earlier row."""
@@ -92,3 +93,15 @@ class RowChecker:
             checked[self._places[name]].only(clean) for name in ("uscc", "record_id", "known_at")
         )
         return rows[self._seen.repeated(enterprise, record, np.asarray(known_at))]
+
+
+def _last_days(periods: NDArray[np.int64], kind: CellType) -> NDArray[np.int64]:
+    """Name the last day of each period; few are different, and all lie within some centuries."""
+    first = int(periods.min())
+    places = periods - first
+    days = np.zeros(int(places.max()) + 1, np.int64)
+    there = np.zeros(len(days), np.bool_)
+    there[places] = True
+    for place in np.flatnonzero(there).tolist():
+        days[place] = last_day(first + place, kind)
+    return days[places]

@@ -10,7 +10,7 @@ nothing but files, and keys of files, that the next start removes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from saferoom.canonical import Digest, Json, canonical_bytes
 from saferoom.core.facts import Table
 from saferoom.core.record import check_field
 from saferoom.errors import Tampered
+from saferoom.vault.bucket_files import BucketFiles
 from saferoom.vault.durable import sync_all, write_file
 from saferoom.vault.keys import Keys, bucket_of, cell_of
 from saferoom.vault.parts import (
@@ -32,13 +33,13 @@ from saferoom.vault.parts import (
     FactsManifest,
     Part,
     Renewal,
-    name_of,
+    place_of,
     read_manifest,
     schema_of,
 )
 from saferoom.vault.tombstones import Tombstones
 
-FLUSH_BYTES = 128 * 2**20  # of rows in memory; as many again may come in while these are written
+FLUSH_BYTES = 32 * 2**20  # of rows in memory; as many again may come in while these are written
 
 
 class FactStore:
@@ -109,11 +110,6 @@ class FactStore:
         for bucket, end, count in zip(found, np.cumsum(counts), counts, strict=True):
             yield int(bucket), rows.slice(end - count, count)
 
-    def write_part(self, part: Part, rows: pa.Table) -> None:
-        """Write one encrypted file and make it durable; no manifest names it yet."""
-        self.write_under(self.manifest.key_name(part.place), part, rows)
-        self.sync([part])
-
     def sync(self, parts: Sequence[Part]) -> None:
         """Make parts durable."""
         paths = [self._folder / part.file for part in parts]
@@ -121,20 +117,26 @@ class FactStore:
 
     def write_under(self, key: str, part: Part, rows: pa.Table) -> None:
         """Write a part under this key, which the manifest that names the part will name too."""
-        path = self._folder / part.file
+        with self._writer(key, part.file, rows.schema) as writer:
+            writer.write_table(rows)
+
+    def begin_part(self, bucket: int, file: str, schema: pa.Schema) -> pq.ParquetWriter:
+        """Begin a part of a bucket, to be written a piece at a time; no manifest names it yet."""
+        return self._writer(self.manifest.key_name(place_of(bucket)), file, schema)
+
+    def _writer(self, key: str, file: str, schema: pa.Schema) -> pq.ParquetWriter:
+        path = self._folder / file
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sealed = pe.create_encryption_properties(
-            self.keys.key(key),
-            aad_prefix=part.file.encode(),
-            store_aad_prefix=False,
+            self.keys.key(key), aad_prefix=file.encode(), store_aad_prefix=False
         )
-        pq.write_table(
-            rows,
+        return pq.ParquetWriter(
             path,
+            schema,
             compression="zstd",
             compression_level=1,
             write_statistics=False,
-            use_dictionary=[one.name for one in rows.schema if _repeats(one)],
+            use_dictionary=[one.name for one in schema if _repeats(one)],
             encryption_properties=sealed,
         )
 
@@ -159,13 +161,13 @@ class FactStore:
             self._replace(
                 FactsManifest(parts=(*left, *new), batches=self.manifest.batches, renewals=renewals)
             )
-        self.discard(tuple(old))
+        self.discard(gone)
         self.keys.keep_only(KEYS, self.manifest.key_names())
 
-    def discard(self, parts: tuple[Part, ...]) -> None:
-        """Remove parts that will never count."""
-        for part in parts:
-            (self._folder / part.file).unlink(missing_ok=True)
+    def discard(self, files: Iterable[str]) -> None:
+        """Remove files that no manifest names, or will."""
+        for file in files:
+            (self._folder / file).unlink(missing_ok=True)
 
     def read_part(self, part: Part, columns: list[str] | None = None) -> pa.Table:
         """Decrypt one part."""
@@ -198,8 +200,9 @@ class Intake:
         self._store, self._source, self._table, self._number = store, source, table, number
         self._order = order
         self._waiting: list[pa.Table] = []
-        self._parts: list[Part] = []
-        self._rows = self._flushed = 0
+        self._files = BucketFiles(store.begin_part, table.name, store.keys.new_key)
+        self._rows = self._flushed = self._size = 0
+        self._committing = False
         self._writer = ThreadPoolExecutor(1)  # else nothing comes in while something is written
         self._writing: Future[None] | None = None
 
@@ -207,7 +210,8 @@ class Intake:
         """Take a batch of clean rows."""
         self._waiting.append(rows)
         self._rows += rows.num_rows
-        if sum(some.nbytes for some in self._waiting) >= FLUSH_BYTES:
+        self._size += rows.nbytes
+        if self._size >= FLUSH_BYTES:
             self._flush()
 
     def commit(
@@ -220,6 +224,8 @@ class Intake:
         self._flush()
         self._settle()
         self._writer.shutdown()
+        parts = self._files.finish()
+        self._store.sync(parts)
         batch = Batch(
             number=self._number,
             source=self._source,
@@ -233,21 +239,22 @@ class Intake:
             nonce=self._store.keys.random(32).hex(),
         )
         # From here on a fault may come after the manifest names them: the next start decides.
-        parts, self._parts = tuple(self._parts), []
+        self._committing = True
         self._store.commit(parts, batch)
         return batch
 
     def abort(self) -> None:
         """Leave nothing of the file."""
         self._writer.shutdown()
-        self._store.discard(tuple(self._parts))
+        if not self._committing:
+            self._store.discard(self._files.give_up())
 
     def _flush(self) -> None:
         if not self._waiting:
             return
         self._settle()
         rows = pa.concat_tables(self._waiting).combine_chunks()
-        self._waiting = []
+        self._waiting, self._size = [], 0
         count = rows.num_rows
         numbers = np.arange(self._flushed, self._flushed + count, dtype=np.int32)
         rows = rows.append_column("batch", pa.array(np.full(count, self._number, np.int32)))
@@ -262,10 +269,7 @@ class Intake:
 
     def _write(self, rows: pa.Table) -> None:
         for bucket, some in self._store.split(rows):
-            name = name_of(self._table.name, f"{bucket}", self._store.keys.new_key())
-            part = Part(table=self._table.name, bucket=bucket, file=name, rows=some.num_rows)
-            self._parts.append(part)
-            self._store.write_part(part, some)
+            self._files.add(bucket, some)
 
 
 def _of(enterprise: str) -> pc.Expression:

@@ -11,9 +11,9 @@ the old one removed after, so whatever a crash leaves, one of them opens the rin
 
 from __future__ import annotations
 
-import hmac
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +25,7 @@ from saferoom.crypto.sealing import SealingKey
 from saferoom.crypto.signing import SigningKey, hex_bytes
 from saferoom.errors import NotFound, Tampered
 from saferoom.vault.durable import sync, write_file
+from saferoom.vault.marks import Marker
 
 RandomBytes = Callable[[int], bytes]
 BUCKETS = 16  # whose rows are computed together
@@ -85,7 +86,11 @@ class Keys:
 
     def mark_of(self, enterprise: str) -> bytes:
         """Mark an enterprise; keyed, so that nobody finds whose mark it is by trying codes."""
-        return hmac.digest(self._ring[PLACEMENT], enterprise.encode(), "sha256")
+        return self._marker.mark(enterprise.encode())
+
+    @cached_property
+    def _marker(self) -> Marker:
+        return Marker(self._ring[PLACEMENT])  # drawn once and never renewed
 
     def bucket_of(self, enterprise: str) -> int:
         """Place an enterprise, so that file sizes do not tell whose rows they hold."""

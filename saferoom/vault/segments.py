@@ -105,7 +105,7 @@ class Segment:
             self._full = self.header.chunk_rows * self._width + TAG
             sealed = os.pread(handle, self.header.rows * INDEX.itemsize + TAG, start)
             index = np.zeros(self.header.rows, INDEX)
-            self._decrypt(0, sealed, index.view("u1"))
+            self._decrypt(0, sealed, index.view("u1").data)
         except BaseException:
             self.close()
             raise
@@ -149,28 +149,21 @@ class Segment:
         Straight from the file's pages into the matrix: a copy between would cost as much again.
         """
         matrix = np.empty((self.header.rows, len(self.header.columns)), DTYPE)
-        flat, pages = matrix.reshape(-1).view("u1"), self._mapped()
-        whole, plain = self.header.rows // self.header.chunk_rows, self._full - TAG
-        end = self._start + whole * self._full
-        sealed = np.frombuffer(pages[self._start : end], "u1")
-        if len(sealed) != whole * self._full:
-            raise _changed()
-        pieces = sealed.reshape(whole, self._full)
-        chunks = flat[: whole * plain].reshape(whole, plain)
-        try:
-            for number, (piece, chunk) in enumerate(zip(pieces, chunks, strict=True), 1):
-                aad = self._aad + number.to_bytes(8, "big")
-                self._cipher.decrypt_into(_nonce(number), piece.data, aad, chunk.data)
-        except InvalidTag as error:
-            raise _changed() from error
-        if len(rest := flat[whole * plain :]):
-            self._decrypt(whole + 1, pages[end : end + len(rest) + TAG], rest)
+        into, sealed = matrix.reshape(-1).view("u1").data, self._mapped()
+        full, plain, start = self._full, self._full - TAG, self._start
+        for number, at in enumerate(range(0, len(into), plain)):
+            chunk, begins = into[at : at + plain], start + number * full
+            self._decrypt(number + 1, sealed[begins : begins + len(chunk) + TAG], chunk)
         return matrix if columns is None else matrix[:, columns]
 
     def _mapped(self) -> memoryview:
-        """Map the file as long as it is now; what was cut off is missing and noticed."""
+        """Map the file as long as it is now; what was cut off is missing and noticed.
+
+        All its pages at once: to be told of each of them when it is met takes longer.
+        """
         assert self._handle is not None
-        return memoryview(mmap.mmap(self._handle, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ))
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        return memoryview(mmap.mmap(self._handle, 0, flags=flags, prot=mmap.PROT_READ))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -183,17 +176,17 @@ class Segment:
 
     def _read_chunk(self, number: int, into: Floats) -> None:
         rows = min(self.header.chunk_rows, self.header.rows - number * self.header.chunk_rows)
-        plain = into.reshape(-1).view("u1")[: rows * self._width]
+        plain = into.reshape(-1).view("u1").data[: rows * self._width]
         assert self._handle is not None
         sealed = os.pread(self._handle, len(plain) + TAG, self._start + number * self._full)
         self._decrypt(number + 1, sealed, plain)
 
-    def _decrypt(self, number: int, sealed: bytes | memoryview, into: NDArray[np.uint8]) -> None:
+    def _decrypt(self, number: int, sealed: bytes | memoryview, into: memoryview) -> None:
         aad = self._aad + number.to_bytes(8, "big")
         try:
             if len(sealed) != len(into) + TAG:
                 raise _changed()
-            self._cipher.decrypt_into(_nonce(number), sealed, aad, into.data)
+            self._cipher.decrypt_into(_nonce(number), sealed, aad, into)
         except InvalidTag as error:
             raise _changed() from error
 

@@ -120,7 +120,7 @@ def _rewrite(  # noqa: PLR0917  # one exchange, from what to what
         store.keys.add(after.key_name(place) for place in renew)
         store.sync(written)
     except BaseException:  # also a shutdown: nothing half-written stays
-        store.discard(tuple(written))
+        store.discard(part.file for part in written)
         raise
     # From here on a fault may come after the manifest names them: the next start decides.
     store.exchange(old, tuple(written), renewals)

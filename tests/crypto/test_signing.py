@@ -168,3 +168,27 @@ def test_computed_values_are_no_fields() -> None:
     statement = sign_statement(BODY, [ALICE])
     assert statement.digest == statement.digest
     assert statement == Statement(BODY, statement.signatures)
+
+
+def test_a_signature_that_held_is_not_checked_again_and_says_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[bytes] = []
+    real = VerifyKey.check_raw
+
+    def counted(key: VerifyKey, signature: bytes, message: bytes) -> None:
+        checked.append(signature)
+        real(key, signature, message)
+
+    monkeypatch.setattr(VerifyKey, "check_raw", counted)
+    statement = sign_statement(BODY, [ALICE])
+    for _ in range(3):
+        statement.check_signed_by(ALICE.public)
+    assert len(checked) == 1
+    for other, key in (
+        (statement, BOB.public),
+        (Statement({**BODY, "n": 2}, statement.signatures), ALICE.public),
+    ):
+        for _ in range(2):
+            with pytest.raises(Refusal, match="SIGNATURE_INVALID"):
+                other.check_signed_by(key)
