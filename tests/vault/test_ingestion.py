@@ -13,7 +13,7 @@ import pytest
 
 from saferoom.errors import BadInput
 from saferoom.intake import cells
-from saferoom.vault import ingestion
+from saferoom.vault import ingestion, intake_process
 from saferoom.vault.declarations import content_folder, read_declarations
 from saferoom.vault.facts import FactStore
 from saferoom.vault.ingestion import Ingestion
@@ -115,6 +115,6 @@ def test_intake_that_does_not_go_on_is_ended(
 ) -> None:
     monkeypatch.setattr(ingestion, "PROGRAM", (sys.executable, "-c", HEAR + program))
     monkeypatch.setattr(ingestion, "START_SECONDS", 1.0)
-    monkeypatch.setattr(ingestion, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(intake_process, "GRACE_SECONDS", 0.1)
     with pytest.raises(BadInput, match=words):
         run.run(SOURCE.sources["tax"], tmp_path)
