@@ -604,6 +604,11 @@ CODES: dict[str, Code] = {
         "The certificate of an erasure does not hold.",
         "Ask the room for the certificate again, and compare the trust file.",
     ),
+    "BUNDLE_INVALID": Code(
+        Tampered,
+        "The bundle is not what its auditor put together.",
+        "Ask the auditor for it again, and keep this one as evidence.",
+    ),
     "CONTENT_CHANGED": Code(
         Tampered,
         "Content does not have the digest that was agreed to.",

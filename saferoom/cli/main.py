@@ -27,6 +27,7 @@ from saferoom.cli import (
     order,
     policy,
     profile,
+    receipts,
     serve,
     vault,
     verify,
@@ -77,6 +78,7 @@ app.add_typer(version.app, name="version")
 app.add_typer(grant.app, name="grant")
 app.command("notices")(notices.notices)
 app.command("contact")(notices.contact)
+app.command("receipts")(receipts.receipts)
 app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
 app.add_typer(witness.app, name="witness")

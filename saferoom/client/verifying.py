@@ -17,6 +17,7 @@ from saferoom.canonical import parse_object
 from saferoom.client.transport import Transport
 from saferoom.core.erasure import check_certificate
 from saferoom.core.orders import EraseOrder
+from saferoom.core.papers import check_papers
 from saferoom.core.promise import Kept, check_promise
 from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
 from saferoom.core.trust import Trust
@@ -68,12 +69,12 @@ def _verify(
 ) -> Verified:
     data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
     if checkpoint is None:
-        return check_receipt(data, trusted)
+        return check_receipt(data, trusted, check_papers=check_papers)
     text = _read_text(Path(checkpoint))
     own = check_own_checkpoint(data, trusted)
     kept = trusted.check_signatures(read_note(text), only_known=False).checkpoint
     proof = None if own.size == kept.size else _prove(own, kept, _find_log(checkpoint, log))
-    return check_receipt(data, trusted, text, proof)
+    return check_receipt(data, trusted, text, proof, check_papers)
 
 
 def verify_promise(
