@@ -14,11 +14,14 @@ import typer
 
 from saferoom.cli.options import AsJson
 from saferoom.cli.say import tell, tell_error
-from saferoom.client import verifying
+from saferoom.client import keyfolder, verifying
 from saferoom.client.bundles import verify_bundle
+from saferoom.client.grades import open_grade
+from saferoom.client.receipt_page import Page, render
 from saferoom.client.trustfile import read_trust
 from saferoom.core.archive import LARGEST
 from saferoom.core.receipt import Verified
+from saferoom.core.trust import Trust
 from saferoom.errors import BadInput, SaferoomError
 from saferoom.monitor.alarms import ALARMS
 
@@ -41,6 +44,12 @@ def verify(
     erasure: Annotated[
         Path | None, typer.Option("--erasure", help="What the room answered to an erasure.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Write a page for a loan file here (HTML).")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="A key folder: its key opens the page's grade.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a receipt against a checkpoint, or a bundle; exit 0 only when all of it holds."""
@@ -49,6 +58,8 @@ def verify(
             _verify_bundle(receipt, trust, as_json=as_json)
             return
         verified = verifying.verify(receipt, checkpoint, trust, log, erasure)
+        if page is not None:
+            _write_page(page, verified, verifying.read_trust(checkpoint, trust), key)
     except SaferoomError as error:
         tell_error(error, as_json=as_json)
         raise typer.Exit(1) from error
@@ -62,6 +73,14 @@ def is_bundle(path: Path) -> bool:
             return file.read(2) == b"PK"
     except OSError:  # whoever reads it will say so
         return False
+
+
+def _write_page(path: Path, verified: Verified, trust: Trust, key: Path | None) -> None:
+    keys = None if key is None else keyfolder.load(key)
+    grade = None if keys is None else open_grade(verified, keys, trust)
+    by = None if keys is None else f"{keys.holder}, {keys.party}"
+    made = Page(verified=verified, fingerprint=trust.fingerprint, grade=grade, opened_by=by)
+    path.write_text(render(made), "utf-8")
 
 
 def _verify_bundle(path: Path, trust: Path | None, *, as_json: bool) -> None:

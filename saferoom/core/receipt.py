@@ -107,7 +107,9 @@ class Verified:
     origin: str
     index: int
     size: int
+    root: str  # of the tree of that size
     entry: str  # the leaf's hash, as promises name it
+    record: int | None  # which of the entry's records, if it is of one
     keys: tuple[KeyId, ...]  # fingerprints of the sound log keys that vouch
     artefacts: dict[str, str]
     opened: dict[str, Json]
@@ -157,6 +159,8 @@ def check_receipt(
         origin=trust.origin,
         index=receipt.leaf_index,
         size=kept.checkpoint.size,
+        root=kept.checkpoint.root.hex(),
+        record=None if receipt.record_bytes is None else receipt.record_index,
         entry=merkle.leaf_hash(receipt.leaf_bytes).hex(),
         keys=keys,
         artefacts=receipt.leaf.artefacts,
