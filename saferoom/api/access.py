@@ -58,6 +58,7 @@ TABLE: tuple[Row, ...] = (
     _row("GET /readyz", "ask whether each part is there", _OPEN),
     _row("GET /metrics", "read the counts", _OPEN),
     _row("GET /log/checkpoint", "read the log's checkpoint", _OPEN),
+    _row("GET /log/stamped", "read the newest time stamps of the log", _OPEN),
     _row("GET /log/tile/{path}", "read a tile of the log", _OPEN),
     _row("GET /v1/room", "read public keys and digests", _OPEN),
     _row("POST /v1/tokens", "get a token by one's own key",

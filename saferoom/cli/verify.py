@@ -44,6 +44,13 @@ def verify(
     erasure: Annotated[
         Path | None, typer.Option("--erasure", help="What the room answered to an erasure.")
     ] = None,
+    stamped: Annotated[
+        Path | None,
+        typer.Option("--stamped", help="The room's /log/stamped, instead of a checkpoint."),
+    ] = None,
+    authorities: Annotated[
+        Path | None, typer.Option("--authorities", help="Whose time stamps you believe.")
+    ] = None,
     page: Annotated[
         Path | None, typer.Option("--page", help="Write a page for a loan file here (HTML).")
     ] = None,
@@ -57,9 +64,11 @@ def verify(
         if is_bundle(receipt):
             _verify_bundle(receipt, trust, as_json=as_json)
             return
-        verified = verifying.verify(receipt, checkpoint, trust, log, erasure)
+        verified = verifying.verify(
+            receipt, checkpoint, trust, log, erasure, stamped=stamped, authorities=authorities
+        )
         if page is not None:
-            _write_page(page, verified, verifying.read_trust(checkpoint, trust), key)
+            _write_page(page, verified, verifying.read_trust(stamped or checkpoint, trust), key)
     except SaferoomError as error:
         tell_error(error, as_json=as_json)
         raise typer.Exit(1) from error

@@ -146,6 +146,11 @@ def _get(path: str) -> Recipe:
     return lambda b, who: b.call(who, "GET", path.format(b=b))
 
 
+def _stamped(building: Building, who: str) -> httpx2.Response:
+    building.world.room.log.keep_stamped(b"{}")
+    return _get("/log/stamped")(building, who)
+
+
 def _enrol(b: Building, who: str) -> Any:
     name = f"new-{next(_numbers)}"
     wanted = f.enrolment(name, party=OTHER, role=Role.SYSTEM)
@@ -307,6 +312,7 @@ RECIPES: dict[str, Recipe] = {
     "have the vault's keys changed, beside an operator": _rotate,
     "let releases go on without witnesses": _override,
     "export openings for an audit": _export,
+    "read the newest time stamps of the log": _stamped,
     "read a tile of the log": _get("/log/tile/0/000.p/{b.world.room.log.size}"),
 }
 # Of a list: whether what was asked about stands in its answer.
