@@ -101,6 +101,8 @@ TABLE: tuple[Row, ...] = (
          "401 200 403 200 404 404 404 404 404 404 404"),
     _row("GET /v1/receipts", "list a release of bank A's", _LISTED),
     _row("GET /v1/receipts/{receipt_id}", "read a release of bank A's", _VERSION),
+    _row("GET /v1/receipts", "list the receipt of the enterprise's grant to bank A", _LISTED),
+    _row("GET /v1/receipts/{receipt_id}", "read the receipt of that grant", _VERSION),
     _row("POST /v1/sources/{party}/ingest", "have the source's files read",
          "401 403 403 403 403 403 403 403 403 200 403"),
     _row("POST /v1/snapshots", "have a snapshot computed", _OPERATORS),

@@ -62,7 +62,7 @@ def verify(
     """Check a receipt against a checkpoint, or a bundle; exit 0 only when all of it holds."""
     try:
         if is_bundle(receipt):
-            _verify_bundle(receipt, trust, as_json=as_json)
+            _verify_bundle(receipt, trust, authorities, as_json=as_json)
             return
         verified = verifying.verify(
             receipt, checkpoint, trust, log, erasure, stamped=stamped, authorities=authorities
@@ -92,10 +92,14 @@ def _write_page(path: Path, verified: Verified, trust: Trust, key: Path | None) 
     path.write_text(render(made), "utf-8")
 
 
-def _verify_bundle(path: Path, trust: Path | None, *, as_json: bool) -> None:
+def _verify_bundle(
+    path: Path, trust: Path | None, authorities: Path | None, *, as_json: bool
+) -> None:
     if path.stat().st_size > 2 * LARGEST:
         raise BadInput("TOO_LARGE", "a bundle")
-    found = verify_bundle(path.read_bytes(), None if trust is None else read_trust(trust))
+    believed = None if trust is None else read_trust(trust)
+    pinned = () if authorities is None else verifying.read_pinned(authorities)
+    found = verify_bundle(path.read_bytes(), believed, pinned)
     told = {
         "verified": not found.alarms,
         "origin": found.origin,

@@ -8,7 +8,7 @@ with the log itself is told, since that is what a regulator looks for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from saferoom.canonical import Digest
@@ -18,6 +18,7 @@ from saferoom.core.enrolment import Enrolment
 from saferoom.core.moment import read_instant
 from saferoom.core.papers import check_papers
 from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
+from saferoom.core.stamped import Authority, check_stamped
 from saferoom.core.trust import Trust
 from saferoom.errors import BadInput, SaferoomError, Tampered
 from saferoom.monitor.alarms import Alarm
@@ -25,6 +26,7 @@ from saferoom.monitor.auditing import Asked, Visit
 from saferoom.monitor.trusted import read_trusted
 from saferoom.tlog.checkpoint import read_note
 from saferoom.tlog.merkle import consistency_proof
+from saferoom.tlog.proof import check_consistency
 from saferoom.tlog.tile import Fetch, TileReader
 
 _RECEIPTS = "receipts/"
@@ -46,8 +48,13 @@ class BundleVerified:
     links: tuple[str, ...]
 
 
-def verify_bundle(data: bytes, trust: Trust | None = None) -> BundleVerified:
-    """Check everything; without a trust file of your own, by the one inside, which proves less."""
+def verify_bundle(
+    data: bytes, trust: Trust | None = None, authorities: tuple[Authority, ...] = ()
+) -> BundleVerified:
+    """Check everything; without a trust file of your own, by the one inside, which proves less.
+
+    Time stamps count by the authorities that you pinned; unset, nothing is said of them.
+    """
     files = read_archive(data)
     statement, bundle = read_manifest(files)
     try:
@@ -83,6 +90,7 @@ def verify_bundle(data: bytes, trust: Trust | None = None) -> BundleVerified:
             "two operators vouched for the auditor's key, and the log has it",
             f"{visit.size} entries read again, {visit.opened} of them opened",
             f"{len(verified)} receipts verified against the bundle's checkpoint",
+            *(reader.stamps(authorities) if authorities else ()),
         ),
     )
 
@@ -107,6 +115,28 @@ class _Reader:
             raise Tampered("BUNDLE_INVALID", "a receipt from after its checkpoint")
         proof = consistency_proof(TileReader(self.fetch, size), own.size, size)
         return check_receipt(receipt, self.trust, self.note, proof, check_papers)
+
+    def stamps(self, authorities: tuple[Authority, ...]) -> Iterator[str]:
+        """Tell by when an earlier state of this very log existed."""
+        if (data := self.files.get("stamped.json")) is None:
+            return
+        note, stamps = check_stamped(data, authorities)
+        stamped = self.trust.check_signatures(note, only_known=False).checkpoint
+        kept = read_note(self.note).checkpoint
+        if stamped.size > kept.size:
+            raise Tampered("BUNDLE_INVALID", "a time stamp from after its checkpoint")
+        check_consistency(
+            old_size=stamped.size,
+            new_size=kept.size,
+            old_root=stamped.root,
+            new_root=kept.root,
+            proof=consistency_proof(TileReader(self.fetch, kept.size), stamped.size, kept.size),
+        )
+        for name, by in stamps:
+            yield (
+                f"the first {stamped.size} entries existed before {by:%Y-%m-%dT%H:%M:%SZ},"
+                f" by the word of {name} (RFC 3161)"
+            )
 
     def auditor(self, key: str) -> Enrolment | None:
         """Find the signer's enrolment, by the receipt that the bundle brings of it."""

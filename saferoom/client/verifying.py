@@ -20,7 +20,7 @@ from saferoom.core.orders import EraseOrder
 from saferoom.core.papers import check_papers
 from saferoom.core.promise import Kept, check_promise
 from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
-from saferoom.core.stamped import check_stamped, read_authorities
+from saferoom.core.stamped import Authority, check_stamped, read_authorities
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Tampered, Unavailable
@@ -91,8 +91,8 @@ def _verify_stamped(
     if authorities is None:
         raise BadInput("FIELD_INVALID", "authorities: whose stamps are believed")
     data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
-    pinned = read_authorities(_read(Path(authorities), "the authorities"))
-    note, stamps = check_stamped(_read(Path(stamped), "the stamped checkpoint"), pinned)
+    data_stamped = _read(Path(stamped), "the stamped checkpoint")
+    note, stamps = check_stamped(data_stamped, read_pinned(authorities))
     verified = _verify_against(data, note.text(), trusted, _find_log(stamped, log))
     if verified.index >= verified.size:
         raise Tampered("TIMESTAMP_INVALID", "the entry is not in the checkpoint that was stamped")
@@ -132,6 +132,11 @@ def verify_promise(
     logged = _leaf_hashes(signed.checkpoint, fetch)
     when = now or datetime.now(UTC)
     return check_promise(Statement.from_bytes(data), trusted, logged=logged, now=when)
+
+
+def read_pinned(authorities: Place) -> tuple[Authority, ...]:
+    """Read whose time stamps are believed."""
+    return read_authorities(_read(Path(authorities), "the authorities"))
 
 
 def read_trust(checkpoint: Place | None, trust: Place | None) -> Trust:

@@ -90,6 +90,15 @@ class Building:
             return str(connection.scalars(query.limit(1)).one())
 
     @property
+    def grant_receipt(self) -> str:
+        self.world.settle()
+        query = sa.select(t.concern.c.entry).where(
+            t.concern.c.party == f.ENTERPRISE, t.concern.c.kind == "grant_signed"
+        )
+        with reading(self.world.room.database) as connection:
+            return str(connection.scalars(query.limit(1)).one())
+
+    @property
     def receipt(self) -> str:
         self.world.settle()
         return str(self.call("wu", "GET", "/v1/receipts").json()["receipts"][0])
@@ -146,7 +155,7 @@ def _get(path: str) -> Recipe:
     return lambda b, who: b.call(who, "GET", path.format(b=b))
 
 
-def _stamped(building: Building, who: str) -> httpx2.Response:
+def _stamped(building: Building, who: str) -> Any:  # as every recipe
     building.world.room.log.keep_stamped(b"{}")
     return _get("/log/stamped")(building, who)
 
@@ -305,6 +314,8 @@ RECIPES: dict[str, Recipe] = {
     "take the enterprise's grant back": _revoke,
     "score by bank A's version": _score,
     "read a release of bank A's": _get("/v1/receipts/{b.receipt}"),
+    "list the receipt of the enterprise's grant to bank A": _get("/v1/receipts?kind=grant_signed"),
+    "read the receipt of that grant": _get("/v1/receipts/{b.grant_receipt}"),
     "have the source's files read": _ingest,
     "have a snapshot computed": _publish,
     "have figures of many told": _profile,
@@ -323,6 +334,9 @@ _FINDS: dict[str, Callable[[Building, Json], bool]] = {
     "list the enterprise's grant to bank A": lambda b, told: b.world.version.digest in str(told),
     "list the enterprise's account with bank A": lambda b, told: f.ENTERPRISE in str(told),
     "list a release of bank A's": lambda b, told: b.receipt in str(told),
+    "list the receipt of the enterprise's grant to bank A": lambda b, told: (
+        b.grant_receipt in str(told)
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from saferoom.app import openings, receipts
 from saferoom.canonical import Json, canonical_bytes, parse_object
@@ -20,15 +21,19 @@ from saferoom.client.statements import Author
 from saferoom.core.archive import read_archive, write_archive
 from saferoom.core.bundle import MANIFEST, Bundle, list_files
 from saferoom.core.enrolment import Role
+from saferoom.core.stamped import Authority, AuthorityStamp, Stamped
 from saferoom.core.trust import Trust
 from saferoom.crypto.sealing import SealingKey
 from saferoom.crypto.signing import sign_statement
+from saferoom.crypto.timestamps import write_request
 from saferoom.errors import NotFound, Tampered, Unavailable
 from saferoom.tlog.checkpoint import read_note
 from tests import factories as f
 from tests.app.world import AUDITOR, World, code, ready_world
+from tests.crypto.authority import OPENSSL, make_authority
 
 SHARE = 50
+DER = Encoding.DER
 
 
 @dataclass
@@ -288,6 +293,33 @@ def test_a_receipt_from_after_its_checkpoint_is_refused(audited: Audited) -> Non
     assert files
     with pytest.raises(Tampered, match="after its checkpoint"):
         audited.verify(audited.resigned(add))
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl(1) is not installed")
+def test_time_stamps_in_it_count_by_who_is_pinned(audited: Audited, tmp_path: Path) -> None:
+    made, other = make_authority(tmp_path / "one"), make_authority(tmp_path / "two")
+    note = read_note(audited.world.room.log.checkpoint())
+    response = made.answer(write_request(note.checkpoint.text().encode(), 1))
+    stamp = AuthorityStamp(authority="one", response=response.hex())
+    stamped = Stamped(checkpoint=note.text(), stamps=(stamp,))
+    audited.world.room.log.keep_stamped(canonical_bytes(stamped.to_body()))
+    audited.world.score()
+    audited.world.settle()
+    data = audited.bundle()
+    first, second = (
+        Authority(name="one", url="http://x/", certificate=one.certificate.public_bytes(DER).hex())
+        for one in (made, other)
+    )
+    found = verify_bundle(data, audited.trust, (first,))
+    assert f"the first {note.checkpoint.size} entries existed before 2" in found.links[-1]
+    assert "existed" not in "".join(audited.verify(data).links)
+    with pytest.raises(Tampered):
+        verify_bundle(data, audited.trust, (second,))
+    assert verify_bundle(audited.resigned(drop_stamps), audited.trust, (first,)).alarms == ()
+
+
+def drop_stamps(files: dict[str, bytes]) -> None:
+    files.pop("stamped.json", None)
 
 
 def test_an_auditor_without_a_key_here_makes_none(audited: Audited) -> None:

@@ -25,6 +25,8 @@ STEPS = (
     "A replay is refused",
     "A revocation is obeyed at once",
     "Receipts verify",
+    "Every kind has its receipt",
+    "Evidence is handed over",
     "Tampering is detected",
     "One of three witnesses dies",
     "A forked log is refused",
