@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from saferoom.client.bundles import verify_bundle as verify_bundle
     from saferoom.client.verifying import verify as verify
     from saferoom.sdk.room import Room as Room
     from saferoom.sdk.room import Version as Version
@@ -22,8 +23,9 @@ _EXPORTS = {
     "Version": "saferoom.sdk.room",
     "connect": "saferoom.sdk.room",
     "verify": "saferoom.client.verifying",
+    "verify_bundle": "saferoom.client.bundles",
 }
-__all__ = ["Room", "Version", "__version__", "connect", "verify"]
+__all__ = ["Room", "Version", "__version__", "connect", "verify", "verify_bundle"]
 
 
 def __getattr__(name: str) -> object:

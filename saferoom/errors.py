@@ -627,6 +627,21 @@ CODES: dict[str, Code] = {
         "The certificate of an erasure does not hold.",
         "Ask the room for the certificate again, and compare the trust file.",
     ),
+    "BUNDLE_INVALID": Code(
+        Tampered,
+        "The bundle is not what its auditor put together.",
+        "Ask the auditor for it again, and keep this one as evidence.",
+    ),
+    "TIMESTAMP_INVALID": Code(
+        Tampered,
+        "The time stamp is not one of its authority over this checkpoint.",
+        "Compare the pinned certificate; without the stamp the receipt still stands.",
+    ),
+    "TIMESTAMP_UNAVAILABLE": Code(
+        Unavailable,
+        "A time stamping authority did not answer as it should.",
+        "Nothing waits for it; it is asked again.",
+    ),
     "CONTENT_CHANGED": Code(
         Tampered,
         "Content does not have the digest that was agreed to.",

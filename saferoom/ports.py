@@ -11,6 +11,7 @@ from saferoom.canonical import Digest, Json
 from saferoom.core.learnt import Learnt
 from saferoom.core.notification import Message
 from saferoom.core.purpose import Purposes
+from saferoom.core.stamped import Authority
 from saferoom.crypto.signing import Statement
 
 Clock = Callable[[], datetime]  # aware, UTC
@@ -177,6 +178,22 @@ class Witness(Protocol):
 
     def add_checkpoint(self, note: str, old_size: int, proof: Sequence[bytes]) -> str | int:
         """Return its signature lines, or the size that it saw last; else Unavailable."""
+        ...
+
+
+class TimestampAuthority(Protocol):
+    """Somebody who stamps what they are shown with the time (RFC 3161).
+
+    Assumed honest about the time; it learns a hash, and nothing else.
+    """
+
+    @property
+    def pinned(self) -> Authority:
+        """Name it, with its certificate."""
+        ...
+
+    def ask(self, request: bytes) -> bytes:
+        """Return what it answered, or Unavailable."""
         ...
 
 

@@ -22,6 +22,7 @@ from saferoom.adapters.database.migrating import migrate
 from saferoom.adapters.following_log import FollowingLog
 from saferoom.adapters.notifiers import open_notifier
 from saferoom.adapters.sinks import FileSink
+from saferoom.adapters.timestamp_client import open_authorities
 from saferoom.adapters.vault_client import VaultClient
 from saferoom.adapters.witness_client import WitnessClient, read_addresses
 from saferoom.app import log, people, witnessing
@@ -137,6 +138,7 @@ def _open(
     vault = VaultClient(_socket(settings), settings.vault_timeout_seconds)
     sink = FileSink(home / "sink" / "entries.log")
     witnesses = witness_clients(home, trust)
+    authorities = open_authorities(home)
     database = _database(settings)
     try:
         migrate(database)
@@ -155,6 +157,7 @@ def _open(
             owner=owner,
             trust=trust,
             witnesses=witnesses,
+            authorities=authorities,
             founders=check_genesis(trust.operators),
             notifier=_notifier(settings),
             token_life=timedelta(hours=settings.token_hours),
@@ -165,6 +168,8 @@ def _open(
         sink.close()
         for witness in witnesses:
             witness.close()
+        for authority in authorities:
+            authority.close()
 
 
 def witness_clients(home: Path, trust: Trust) -> tuple[WitnessClient, ...]:

@@ -59,6 +59,15 @@ class FollowingLog:
         with self._lock:
             self._log.keep_cosigned(note)
 
+    def stamped(self) -> bytes | None:
+        """Return the newest stamped checkpoint."""
+        return self._log.stamped()
+
+    def keep_stamped(self, data: bytes) -> None:
+        """Publish a stamped checkpoint."""
+        with self._lock:
+            self._log.keep_stamped(data)
+
     def _current(self) -> LogFiles:
         seen = self._look()
         if seen != self._seen:

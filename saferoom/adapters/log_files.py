@@ -114,6 +114,17 @@ class LogFiles:
         except OSError as error:
             raise Unavailable("SINK_UNAVAILABLE", "the log's folder") from error
 
+    def stamped(self) -> bytes | None:
+        """Return the newest stamped checkpoint; None before there is one."""
+        return self.fetch("stamped")
+
+    def keep_stamped(self, data: bytes) -> None:
+        """Publish a stamped checkpoint; were it lost, the next is asked for within the hour."""
+        try:
+            self._write({"stamped": data}, ".stamped")
+        except OSError as error:
+            raise Unavailable("SINK_UNAVAILABLE", "the log's folder") from error
+
     def entries(self, first: int) -> Iterable[bytes]:
         """Yield the published leaves from an index on."""
         size = self.size

@@ -21,7 +21,9 @@ Hex64 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
 
 
 DigestPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-ReceiptPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+ReceiptPath = Annotated[
+    str, Path(pattern=r"^([0-9a-f]{32}|[0-9a-f]{64}(-(0|[1-9][0-9]{0,5}))?)$")
+]  # of a release; of an entry, or of one record of it
 PartyPath = Annotated[str, Path(pattern=r"^[^\x00-\x1f]{1,64}$")]
 Open = dict[str, JsonValue]  # an answer whose fields are the business of the use case
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol
 
@@ -22,7 +22,17 @@ from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
-from saferoom.ports import Clock, Notifier, Policy, RandomBytes, Sink, Steward, Vault, Witness
+from saferoom.ports import (
+    Clock,
+    Notifier,
+    Policy,
+    RandomBytes,
+    Sink,
+    Steward,
+    TimestampAuthority,
+    Vault,
+    Witness,
+)
 
 LoadPolicy = Callable[[Mapping[str, Json]], Policy]
 
@@ -59,6 +69,25 @@ class LogFiles(Protocol):
         """Publish such a note."""
         ...
 
+    def stamped(self) -> bytes | None:
+        """Return the newest stamped checkpoint that was published."""
+        ...
+
+    def keep_stamped(self, data: bytes) -> None:
+        """Publish such a one."""
+        ...
+
+
+@dataclass
+class Stamping:
+    """When this process last asked for time stamps."""
+
+    asked_at: datetime | None = None
+
+    def due(self, now: datetime, every: timedelta) -> bool:
+        """Say whether it is time to ask again."""
+        return self.asked_at is None or now - self.asked_at >= every
+
 
 @dataclass(frozen=True)
 class Room:
@@ -81,6 +110,8 @@ class Room:
     token_life: timedelta = timedelta(hours=12)
     trust: Trust | None = None  # None: as if the trust file named no witnesses
     witnesses: tuple[Witness, ...] = ()
+    authorities: tuple[TimestampAuthority, ...] = ()
+    stamping: Stamping = field(default_factory=Stamping)
     cosigning: Cosigning = field(default_factory=Cosigning)
     group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)

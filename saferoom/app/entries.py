@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from saferoom.adapters.database import tables as t
+from saferoom.app.concerns import write_concerns
 from saferoom.app.context import Room
 from saferoom.app.notices import Notice, concerned, write_notices
 from saferoom.app.shredding import seal_openings, subject_keys
@@ -40,6 +41,7 @@ class Draft:
     artefacts: Mapping[str, Digest] = field(default_factory=dict)
     records: Sequence[Mapping[str, Json]] = ()
     record_subjects: Sequence[str] = ()
+    concerns: Sequence[str] = ()  # parties that no field names, and that may have a receipt
 
 
 def write_entry(connection: Connection, room: Room, draft: Draft) -> str:
@@ -58,6 +60,7 @@ def write_entries(connection: Connection, room: Room, drafts: Sequence[Draft]) -
     _insert_records(connection, built, ids)
     _insert_openings(connection, room, built, ids)
     _tell(connection, built, ids, now)
+    write_concerns(connection, drafts, ids)
     return ids
 
 

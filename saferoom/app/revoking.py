@@ -137,10 +137,15 @@ def _store(connection: Connection, room: Room, taken: Sequence[_Taken]) -> None:
     state = check_transition(GRANT, GrantState.GRANTED, "revoke")
     change = sa.update(t.permission).where(t.permission.c.digest.in_(ended))
     connection.execute(change.values(state=str(state)))
-    write_entries(connection, room, [_draft(one) for one in taken])
+    banks = {
+        version: loading.manifest_of(connection, version).bank
+        for version in {one.revocation.version for one in taken}
+    }
+    drafts = [_draft(one, banks[one.revocation.version]) for one in taken]
+    write_entries(connection, room, drafts)
 
 
-def _draft(one: _Taken) -> Draft:
+def _draft(one: _Taken, bank: str) -> Draft:
     return Draft(
         "grant_revoked",
         one.revocation.enterprise,
@@ -149,4 +154,5 @@ def _draft(one: _Taken) -> Draft:
             "grant": one.revocation.grant,
             "statement": one.statement.digest,
         },
+        concerns=[bank],
     )

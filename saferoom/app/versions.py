@@ -113,7 +113,8 @@ def suspend(room: Room, caller: Caller, digest: str, statement: Statement) -> st
         connection.execute(change.values(state=str(state)))
         personal: dict[str, Json] = {"by": signer.holder, "statement": statement.digest}
         artefacts = {"version": Digest(digest)}
-        write_entry(connection, room, Draft("version_suspended", row.bank, personal, artefacts))
+        draft = Draft("version_suspended", row.bank, personal, artefacts, concerns=[row.bank])
+        write_entry(connection, room, draft)
         queue(connection, [statement])
     teach_now(room)
     return str(state)

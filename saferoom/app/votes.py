@@ -91,7 +91,8 @@ def _store(
         "decision": str(one.vote.decision),
         "statement": statement.digest,
     }
-    write_entry(connection, room, Draft("vote_cast", one.voter.holder, personal))
+    draft = Draft("vote_cast", one.voter.holder, personal, concerns=[one.voter.party])
+    write_entry(connection, room, draft)
     cast_now = [*earlier, one]
     outcome = state(kind, cast_now)
     if outcome != "open":
@@ -141,7 +142,13 @@ def _move_version(
     change = sa.update(t.version).where(t.version.c.digest == digest)
     connection.execute(change.values(state=str(now)))
     if outcome == "approved":
-        draft = Draft("version_approved", row.bank, {"voters": [*voters]}, {"version": digest})
+        draft = Draft(
+            "version_approved",
+            row.bank,
+            {"voters": [*voters]},
+            {"version": digest},
+            concerns=[row.bank],
+        )
         write_entry(connection, room, draft)
 
 

@@ -8,21 +8,22 @@ that somebody was shown can be handed in: a log that showed others another past 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from saferoom.canonical import Json, canonical_bytes, parse_object
+from saferoom.canonical import Json, canonical_bytes, digest_bytes, parse_object
 from saferoom.cli.options import AsJson, Key
 from saferoom.cli.say import tell
 from saferoom.client import keyfolder
+from saferoom.client.bundling import make_bundle, pages
 from saferoom.client.http import RoomClient
+from saferoom.client.trustfile import read_trust, trust_of
 from saferoom.crypto.signing import Statement
-from saferoom.errors import BadInput, NotFound, Unavailable
-from saferoom.monitor import openings
+from saferoom.errors import BadInput, NotFound
 from saferoom.monitor.alarms import ALARMS, Alarm
 from saferoom.monitor.auditing import Asked, Visit
 from saferoom.monitor.places import open_log
@@ -95,24 +96,37 @@ def export(
         raise BadInput("FIELD_INVALID", "the file exists")
     out.touch(mode=0o600)
     with RoomClient(url or keys.url, keys) as client, out.open("wb") as file:
-        for line in _pages(client):
+        for line in pages(client):
             file.write(canonical_bytes(line) + b"\n")
     told = {"file": str(out), "bytes": out.stat().st_size}
     tell(told, f"{out} holds what the log commits to, in clear: keep it safe.", as_json=as_json)
 
 
-def _pages(client: RoomClient) -> Iterator[dict[str, Json]]:
-    first, size = 0, None
-    while size is None or first < size:
-        page = client.export_openings(first, size)
-        lines, told_size, following = page["lines"], page["size"], page["next"]
-        if not isinstance(lines, list) or type(told_size) is not int or type(following) is not int:
-            raise Unavailable("ROOM_UNREACHABLE", "a page of openings")
-        if size is None:
-            size = told_size
-            yield {"kind": openings.KIND, "origin": page["origin"], "size": size}
-        yield from (line for line in lines if isinstance(line, dict))
-        first = max(following, first + 1)
+@app.command("bundle")
+def bundle(
+    *,
+    key: Key,
+    out: Annotated[Path, typer.Option(help="A new file, a ZIP archive.")],
+    trust: Annotated[Path | None, typer.Option(help="Unset: trust.json in the key folder.")] = None,
+    about: Annotated[
+        str | None, typer.Option(help="One party's receipts alone; unset: the log, in clear.")
+    ] = None,
+    releases: Annotated[int, typer.Option(min=0, help="So many of the newest releases.")] = 100,
+    url: Annotated[str | None, typer.Option(help="Unset: the key folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put evidence together for a regulator, signed: all that `verify` needs, without network."""
+    keys = keyfolder.load(key)
+    believed = trust_of(keys) if trust is None else read_trust(trust)
+    if out.exists():
+        raise BadInput("FIELD_INVALID", "the file exists")
+    out.touch(mode=0o600)
+    with RoomClient(url or keys.url, keys) as client:
+        data = make_bundle(client, client.author, believed, about=about, releases=releases)
+    out.write_bytes(data)
+    told = {"file": str(out), "bytes": len(data), "sha256": digest_bytes(data)}
+    text = f"{out}: {len(data)} bytes. It holds personal data. Check: saferoom verify {out}"
+    tell(told, text, as_json=as_json)
 
 
 def _tell(visit: Visit, alarms: Sequence[Alarm], seconds: float, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ import typer
 from saferoom import __version__
 from saferoom.cli import (
     audit,
+    authority,
     demo,
     doctor,
     grant,
@@ -29,6 +30,7 @@ from saferoom.cli import (
     order,
     policy,
     profile,
+    receipts,
     record,
     serve,
     vault,
@@ -83,8 +85,10 @@ app.add_typer(looks.app, name="looks")
 app.add_typer(lineage.app, name="lineage")
 app.command("notices")(notices.notices)
 app.command("contact")(notices.contact)
+app.command("receipts")(receipts.receipts)
 app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
+app.add_typer(authority.app, name="authority")
 app.add_typer(witness.app, name="witness")
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

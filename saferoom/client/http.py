@@ -21,7 +21,7 @@ from saferoom.client.terms import Terms
 from saferoom.client.transport import Transport
 from saferoom.client.trustfile import trusted_origin
 from saferoom.crypto.signing import Statement
-from saferoom.errors import BadInput, Unauthenticated, Unavailable
+from saferoom.errors import BadInput, NotFound, Unauthenticated, Unavailable
 
 Answer = dict[str, Json]
 MOST_STATEMENTS = 500  # that one request may carry
@@ -214,9 +214,12 @@ class RoomClient:
         """Ask which models an erased enterprise touched."""
         return self._get(f"/v1/lineage/erasures/{order}")
 
-    def receipts(self, *, version: str | None = None, since: str | None = None) -> list[str]:
-        """List receipt ids, newest last."""
-        params = {k: v for k, v in (("version", version), ("since", since)) if v is not None}
+    def receipts(
+        self, *, version: str | None = None, since: str | None = None, kind: str | None = None
+    ) -> list[str]:
+        """List receipt ids of one kind of log entry (unset: releases), newest last."""
+        given = (("version", version), ("since", since), ("kind", kind))
+        params = {k: v for k, v in given if v is not None}
         listed = self._get("/v1/receipts", params)["receipts"]
         return [str(item) for item in cast("list[Json]", listed)]
 
@@ -227,6 +230,13 @@ class RoomClient:
     def checkpoint(self) -> bytes:
         """Fetch the log's newest checkpoint; needs no token."""
         return self._transport.get("/log/checkpoint").content
+
+    def log_file(self, path: str) -> bytes | None:
+        """Fetch a file of the public log, or None where nothing stands; needs no token."""
+        try:
+            return self._transport.get(f"/log/{path}").content
+        except NotFound:
+            return None
 
     # --- sources ---
 

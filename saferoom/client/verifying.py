@@ -17,8 +17,10 @@ from saferoom.canonical import parse_object
 from saferoom.client.transport import Transport
 from saferoom.core.erasure import check_certificate
 from saferoom.core.orders import EraseOrder
+from saferoom.core.papers import check_papers
 from saferoom.core.promise import Kept, check_promise
 from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
+from saferoom.core.stamped import Authority, check_stamped, read_authorities
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Tampered, Unavailable
@@ -37,19 +39,30 @@ def verify(
     trust: Place | Trust | None = None,
     log: Place | None = None,
     erasure: Place | None = None,
+    *,
+    stamped: Place | None = None,
+    authorities: Place | None = None,
 ) -> Verified:
     """Check a receipt against the checkpoint that you kept and the keys that you trust.
 
     `trust` defaults to `trust.json` beside the checkpoint; `log` (a folder, or the room's
     address) to the log beside the checkpoint. Without a checkpoint the receipt's own is used.
-    `erasure` holds the order and the certificate that the room answered to it.
+    `erasure` holds the order and the certificate that the room answered to it. `stamped`, which
+    the room serves as /log/stamped, takes the checkpoint's place and says by when it existed, by
+    the `authorities` whose certificates you pinned.
     """
-    trusted = trust if isinstance(trust, Trust) else read_trust(checkpoint, trust)
+    if stamped is not None:
+        return _verify_stamped(receipt, stamped, authorities, _trusted(stamped, trust), log)
+    trusted = _trusted(checkpoint, trust)
     verified = _verify(receipt, checkpoint, trusted, log)
     if erasure is None:
         return verified
     link = check_erased(_read(Path(erasure), "the certificate"), verified, trusted)
     return replace(verified, links=(*verified.links, link))
+
+
+def _trusted(beside: Place | None, trust: Place | Trust | None) -> Trust:
+    return trust if isinstance(trust, Trust) else read_trust(beside, trust)
 
 
 def check_erased(paper: bytes, verified: Verified, trust: Trust) -> str:
@@ -68,12 +81,37 @@ def _verify(
 ) -> Verified:
     data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
     if checkpoint is None:
-        return check_receipt(data, trusted)
-    text = _read_text(Path(checkpoint))
+        return check_receipt(data, trusted, check_papers=check_papers)
+    return _verify_against(data, _read_text(Path(checkpoint)), trusted, _find_log(checkpoint, log))
+
+
+def _verify_stamped(
+    receipt: bytes | Place,
+    stamped: Place,
+    authorities: Place | None,
+    trusted: Trust,
+    log: Place | None,
+) -> Verified:
+    if authorities is None:
+        raise BadInput("FIELD_INVALID", "authorities: whose stamps are believed")
+    data = receipt if isinstance(receipt, bytes) else _read(Path(receipt), "the receipt")
+    data_stamped = _read(Path(stamped), "the stamped checkpoint")
+    note, stamps = check_stamped(data_stamped, read_pinned(authorities))
+    verified = _verify_against(data, note.text(), trusted, _find_log(stamped, log))
+    if verified.index >= verified.size:
+        raise Tampered("TIMESTAMP_INVALID", "the entry is not in the checkpoint that was stamped")
+    links = [
+        f"the entry existed before {by:%Y-%m-%dT%H:%M:%SZ}, by the word of {name} (RFC 3161)"
+        for name, by in stamps
+    ]
+    return replace(verified, links=(*verified.links, *links))
+
+
+def _verify_against(data: bytes, text: str, trusted: Trust, fetch: Fetch | None) -> Verified:
     own = check_own_checkpoint(data, trusted)
     kept = trusted.check_signatures(read_note(text), only_known=False).checkpoint
-    proof = None if own.size == kept.size else _prove(own, kept, _find_log(checkpoint, log))
-    return check_receipt(data, trusted, text, proof)
+    proof = None if own.size == kept.size else _prove(own, kept, fetch)
+    return check_receipt(data, trusted, text, proof, check_papers)
 
 
 def verify_promise(
@@ -98,6 +136,11 @@ def verify_promise(
     logged = _leaf_hashes(signed.checkpoint, fetch)
     when = now or datetime.now(UTC)
     return check_promise(Statement.from_bytes(data), trusted, logged=logged, now=when)
+
+
+def read_pinned(authorities: Place) -> tuple[Authority, ...]:
+    """Read whose time stamps are believed."""
+    return read_authorities(_read(Path(authorities), "the authorities"))
 
 
 def read_trust(checkpoint: Place | None, trust: Place | None) -> Trust:

@@ -130,7 +130,7 @@ class Leaf:
     @property
     def hour(self) -> datetime:
         """Return the start of the hour in which the room wrote it."""
-        return _read_hour(self.time)
+        return read_hour(self.time)
 
 
 def read_leaf(value: object) -> Leaf:
@@ -139,7 +139,7 @@ def read_leaf(value: object) -> Leaf:
     kind, time = fields["kind"], fields["time"]
     names = _names(kind)
     _check(type(fields["v"]) is int and fields["v"] == VERSION, "v")
-    _read_hour(time)
+    read_hour(time)
     count, records_root = _read_summary(fields["records"], names)
     return Leaf(
         kind=str(kind),
@@ -225,7 +225,8 @@ def _check(holds: bool, what: str) -> None:  # noqa: FBT001  # reads as: check t
         raise BadInput("FIELD_INVALID", what)
 
 
-def _read_hour(text: object) -> datetime:
+def read_hour(text: object) -> datetime:
+    """Read the hour that a leaf tells."""
     if not isinstance(text, str) or not _HOUR.fullmatch(text):
         raise BadInput("FIELD_INVALID", "time")
     try:

@@ -2,8 +2,9 @@
 
 A receipt is canonical JSON; other bytes and unknown fields are refused. Each field is held
 by the checkpoint's signature, by the leaf or record that the proofs lead from, or by a
-commitment in one of them; `answer` hangs on the opened commitment of its digest. So there is
-no byte that could change unseen, and whatever does not hold is Tampered, never a mere typo.
+commitment in one of them; `answer` hangs on the opened commitment of its digest. `papers` and
+`enrolments` are judged by whom the caller names (`core/papers.py`); unjudged they are refused.
+So no byte could change unseen, and whatever does not hold is Tampered, never a mere typo.
 
 Proven: the log's key signed a tree that holds this entry, with these values, and as many
 witnesses as the trust file asks for saw that tree and no other. Not proven: that the values
@@ -13,8 +14,8 @@ are true; without witnesses, that another tree was not shown to others: compare 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from saferoom.canonical import Json, canonical_bytes, parse_object
@@ -33,8 +34,9 @@ KIND = "saferoom/receipt/1"
 LARGEST_RECEIPT = 4 * 2**20
 _FIELDS = {
     "kind", "checkpoint", "leaf", "leaf_index", "leaf_proof", "record", "record_index",
-    "record_proof", "openings", "shredded", "answer", "override",
+    "record_proof", "openings", "shredded", "answer", "override", "papers", "enrolments",
 }  # fmt: skip
+_MOST_STATEMENTS = 1_000
 _PARTS = {"leaf", "record"}
 
 
@@ -66,6 +68,8 @@ def build_receipt(
     record: RecordPart | None = None,
     answer: bytes | None = None,
     override: Statement | None = None,
+    papers: Sequence[Statement] = (),
+    enrolments: Sequence[Statement] = (),
 ) -> bytes:
     """Write a receipt; committed fields without an opening are listed as shredded."""
     leaf_body = parse_object(leaf)
@@ -88,6 +92,8 @@ def build_receipt(
             },
             "answer": None if answer is None else answer.hex(),
             "override": None if override is None else override.to_json(),
+            "papers": _write_statements(papers),
+            "enrolments": _write_statements(enrolments),
         }
     )
 
@@ -101,13 +107,20 @@ class Verified:
     origin: str
     index: int
     size: int
+    root: str  # of the tree of that size
     entry: str  # the leaf's hash, as promises name it
+    record: int | None  # which of the entry's records, if it is of one
     keys: tuple[KeyId, ...]  # fingerprints of the sound log keys that vouch
     artefacts: dict[str, str]
     opened: dict[str, Json]
     shredded: tuple[str, ...]
     answer: bytes | None
     links: tuple[str, ...]
+    papers: tuple[Statement, ...] = ()
+    enrolments: tuple[Statement, ...] = ()
+
+
+CheckPapers = Callable[[Verified, "Trust"], tuple[str, ...]]
 
 
 def check_receipt(
@@ -115,11 +128,13 @@ def check_receipt(
     trust: Trust,
     checkpoint: str | None = None,
     consistency: Sequence[bytes] | None = None,
+    check_papers: CheckPapers | None = None,
 ) -> Verified:
     """Check every link from the sealed answer to the checkpoint and its key, or refuse.
 
     `checkpoint` is the one that the verifier kept; if it differs from the receipt's own,
-    `consistency` must prove that both are of one log.
+    `consistency` must prove that both are of one log. A receipt with papers needs whoever
+    judges them, which is `papers.check_papers`.
     """
     receipt = _read(data)
     own = trust.check_signatures(receipt.note, only_known=True)
@@ -138,12 +153,14 @@ def check_receipt(
         *_check_openings(receipt),
         *_check_answer(receipt),
     ]
-    return Verified(
+    verified = Verified(
         kind=receipt.leaf.kind,
         hour=receipt.leaf.time,
         origin=trust.origin,
         index=receipt.leaf_index,
         size=kept.checkpoint.size,
+        root=kept.checkpoint.root.hex(),
+        record=None if receipt.record_bytes is None else receipt.record_index,
         entry=merkle.leaf_hash(receipt.leaf_bytes).hex(),
         keys=keys,
         artefacts=receipt.leaf.artefacts,
@@ -151,7 +168,14 @@ def check_receipt(
         shredded=(*receipt.leaf_part.shredded, *receipt.record_part.shredded),
         answer=receipt.answer,
         links=tuple(links),
+        papers=receipt.papers,
+        enrolments=receipt.enrolments,
     )
+    if check_papers is not None:
+        return replace(verified, links=(*links, *check_papers(verified, trust)))
+    if verified.papers or verified.enrolments:
+        raise Tampered("RECEIPT_INVALID", "its papers were not judged")
+    return verified
 
 
 def check_own_checkpoint(data: bytes, trust: Trust) -> Checkpoint:
@@ -182,6 +206,8 @@ class _Receipt:
     record_part: _Part
     answer: bytes | None
     override: Statement | None
+    papers: tuple[Statement, ...]
+    enrolments: tuple[Statement, ...]
 
     @property
     def opened(self) -> dict[str, Opening]:
@@ -220,6 +246,8 @@ def _read_fields(data: bytes) -> _Receipt:
         record_part=_read_part(commitments, openings["record"], shredded["record"]),
         answer=None if body["answer"] is None else _read_hex(body["answer"]),
         override=None if body["override"] is None else Statement.from_json(body["override"]),
+        papers=_read_statements(body["papers"]),
+        enrolments=_read_statements(body["enrolments"]),
     )
 
 
@@ -360,6 +388,16 @@ def _read_opening(value: Json) -> Opening:
     return Opening(hex_bytes(value["nonce"], NONCE_BYTES), value["value"])
 
 
+def _read_statements(value: Json) -> tuple[Statement, ...]:
+    """Read statements in their one order: no other bytes say the same."""
+    if not isinstance(value, list) or len(value) > _MOST_STATEMENTS:
+        raise BadInput("FIELD_INVALID", "statements")
+    found = tuple(Statement.from_json(one) for one in value)
+    places = [_place(one) for one in found]
+    _need(places == sorted(set(places)))
+    return found
+
+
 def _read_proof(value: Json) -> tuple[bytes, ...]:
     if not isinstance(value, list) or len(value) > LONGEST_PROOF:
         raise BadInput("FIELD_INVALID", "proof")
@@ -380,6 +418,15 @@ def _read_hex(value: Json) -> bytes:
 def _need(holds: bool) -> None:  # noqa: FBT001  # reads as: need that it holds
     if not holds:
         raise BadInput("FIELD_INVALID", "receipt")
+
+
+def _place(statement: Statement) -> tuple[str, ...]:
+    return (statement.digest, *statement.signers())
+
+
+def _write_statements(statements: Sequence[Statement]) -> list[Json]:
+    ordered = {_place(one): one for one in statements}
+    return [ordered[place].to_json() for place in sorted(ordered)]
 
 
 def _write(openings: Mapping[str, Opening]) -> dict[str, Json]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from saferoom.client.bundles import verify_bundle
+from saferoom.client.bundling import make_bundle
+from saferoom.client.trustfile import read_trust
 from saferoom.client.verifying import verify
 from saferoom.demo.asking import SYSTEM
 from saferoom.demo.opening import Stage
@@ -15,6 +18,11 @@ from saferoom.demo.steps import Told, check
 from saferoom.errors import SaferoomError
 
 MOST_TRIES = 5
+AUDITOR = "zhou.min"
+KINDS = (
+    "key_enrolled", "party_admitted", "template_approved", "version_submitted", "vote_cast",
+    "version_approved", "budget_signed", "grant_signed", "grant_revoked", "refusal",
+)  # fmt: skip
 
 
 def keep_receipts(stage: Stage) -> Told:
@@ -27,6 +35,31 @@ def keep_receipts(stage: Stage) -> Told:
     for name in ids:
         verify(folder / f"{name}.json", stage.home / "checkpoint")
     return Told(f"{len(ids)} receipts verify offline against one checkpoint")
+
+
+def keep_kinds(stage: Stage) -> Told:
+    """Fetch the newest receipt of each kind that the auditor sees; verify each offline."""
+    folder = stage.home / "receipts" / "kinds"
+    folder.mkdir(parents=True, exist_ok=True)
+    auditor = stage.client(AUDITOR)
+    for kind in KINDS:
+        names = auditor.receipts(kind=kind)
+        check(len(names) > 0, f"there is a receipt of {kind}")
+        path = folder / f"{kind}.json"
+        path.write_bytes(auditor.receipt(names[-1]))
+        found = verify(path, trust=stage.home / "trust.json")
+        check(found.kind == kind, "it is of that kind")
+    return Told(f"{len(KINDS)} kinds, each with the papers that it rests on")
+
+
+def hand_over(stage: Stage) -> Told:
+    """Make an auditor's bundle, and check it with nothing but the trust file."""
+    trust = read_trust(stage.home / "trust.json")
+    data = make_bundle(stage.client(AUDITOR), stage.author(AUDITOR), trust, releases=10)
+    (stage.home / "evidence.zip").write_bytes(data)
+    found = verify_bundle(data, trust)
+    check(found.alarms == (), "the monitor finds nothing")
+    return Told(f"{found.size} entries, {len(found.receipts)} receipts, {len(data):,} bytes")
 
 
 def _fetch_all(stage: Stage, ids: list[str], folder: Path) -> bool:

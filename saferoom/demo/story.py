@@ -129,6 +129,8 @@ def trace(play: Play, ready: Prepared, versions: Versions) -> None:
 def prove(play: Play, ready: Prepared) -> None:
     """Anyone verifies what happened."""
     play.step("Receipts verify", lambda: proving.keep_receipts(ready.stage))
+    play.step("Every kind has its receipt", lambda: proving.keep_kinds(ready.stage))
+    play.step("Evidence is handed over", lambda: proving.hand_over(ready.stage))
     play.step("Tampering is detected", lambda: proving.tamper(ready.stage))
 
 

@@ -40,7 +40,7 @@ class Asked:
     memory: Path | None = None
     others: Sequence[str] = ()  # notes that somebody was shown, such as a receipt's
     promises: Sequence[Statement] = ()
-    openings: Path | None = None
+    openings: Path | bytes | None = None  # an auditor's export
 
 
 @dataclass

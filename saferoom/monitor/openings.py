@@ -58,9 +58,9 @@ class Export:
             raise Tampered("CONTENT_CHANGED", "the export's line") from error
 
 
-def read_export(path: Path) -> Export:
-    """Open the file; its lines are read while the log is."""
-    lines = _lines(path)
+def read_export(source: Path | bytes) -> Export:
+    """Open the export; a file's lines are read while the log is."""
+    lines = iter(source.splitlines(keepends=True)) if isinstance(source, bytes) else _lines(source)
     head = parse_object(next(lines, b"").removesuffix(b"\n"))
     size = head.get("size")
     if head.get("kind") != KIND or type(size) is not int:

@@ -212,11 +212,15 @@ class Room:
         return pd.DataFrame([asdict(line) for line in lines], columns=list(COLUMNS))
 
     def receipts(
-        self, *, version: Version | str | None = None, since: str | None = None
+        self,
+        *,
+        version: Version | str | None = None,
+        since: str | None = None,
+        kind: str | None = None,
     ) -> list[str]:
-        """List the ids of receipts, oldest first."""
+        """List the ids of receipts, oldest first; unless `kind` names another, of releases."""
         digest = version.digest if isinstance(version, Version) else version
-        return self.client.receipts(version=digest, since=since)
+        return self.client.receipts(version=digest, since=since, kind=kind)
 
     def receipt(self, receipt_id: str) -> bytes:
         """Fetch a receipt: store these very bytes, `saferoom verify` reads them."""

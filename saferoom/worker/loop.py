@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import erasures, idempotency, log, people, posting, teaching, witnessing
+from saferoom.app import erasures, idempotency, log, people, posting, stamping, teaching, witnessing
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
 from saferoom.worker.witnessing import asking
@@ -30,6 +30,11 @@ PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("erase", erasures.carry_out_waiting),
     ("witnesses", witnessing.warn),
 )
+# Each with a thread of its own: a mail system, a time stamping authority.
+APART: tuple[tuple[str, Callable[[Room], int]], ...] = (
+    ("post", posting.post),
+    ("stamp", stamping.stamp),
+)
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),
     ("sweep retries", idempotency.forget_old),
@@ -40,8 +45,12 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
     """Take turns until told to stop, then one last turn so that nothing waits behind."""
     faults: dict[str, str] = {}
     turns = 0
-    post = threading.Thread(target=_keep_posting, args=(room, stop), name="post")
-    post.start()
+    apart = [
+        threading.Thread(target=_keep_doing, args=(room, stop, name, part), name=name)
+        for name, part in APART
+    ]
+    for thread in apart:
+        thread.start()
     with asking(room):
         while not stop.is_set():
             turn(room, faults)
@@ -52,14 +61,15 @@ def run(room: Room, stop: threading.Event, pause_seconds: float) -> None:
                 stop.wait(GATHER_SECONDS)
             room.wake.clear()
         turn(room, faults)
-    post.join()
+    for thread in apart:
+        thread.join()
 
 
-def _keep_posting(room: Room, stop: threading.Event) -> None:
-    """Send notices, apart: a mail system that hangs must not hold up the log."""
+def _keep_doing(room: Room, stop: threading.Event, name: str, part: Callable[[Room], int]) -> None:
+    """Do one part again and again: whoever hangs outside must not hold up the log."""
     faults: dict[str, str] = {}
     while not stop.is_set():
-        _guarded(room, "post", posting.post, faults)
+        _guarded(room, name, part, faults)
         stop.wait(_SECONDS_BETWEEN_POSTS)
 
 

@@ -92,6 +92,15 @@ class Building:
             return str(connection.scalars(query.limit(1)).one())
 
     @property
+    def grant_receipt(self) -> str:
+        self.world.settle()
+        query = sa.select(t.concern.c.entry).where(
+            t.concern.c.party == f.ENTERPRISE, t.concern.c.kind == "grant_signed"
+        )
+        with reading(self.world.room.database) as connection:
+            return str(connection.scalars(query.limit(1)).one())
+
+    @property
     def receipt(self) -> str:
         self.world.settle()
         return str(self.call("wu", "GET", "/v1/receipts").json()["receipts"][0])
@@ -158,6 +167,11 @@ def _contact(b: Building, who: str) -> Any:
 
 def _get(path: str) -> Recipe:
     return lambda b, who: b.call(who, "GET", path.format(b=b))
+
+
+def _stamped(building: Building, who: str) -> Any:  # as every recipe
+    building.world.room.log.keep_stamped(b"{}")
+    return _get("/log/stamped")(building, who)
 
 
 def _enrol(b: Building, who: str) -> Any:
@@ -372,6 +386,8 @@ RECIPES: dict[str, Recipe] = {
     "take the enterprise's grant back": _revoke,
     "score by bank A's version": _score,
     "read a release of bank A's": _get("/v1/receipts/{b.receipt}"),
+    "list the receipt of the enterprise's grant to bank A": _get("/v1/receipts?kind=grant_signed"),
+    "read the receipt of that grant": _get("/v1/receipts/{b.grant_receipt}"),
     "have the source's files read": _ingest,
     "have a snapshot computed": _publish,
     "have figures of many told": _profile,
@@ -380,6 +396,7 @@ RECIPES: dict[str, Recipe] = {
     "have the vault's keys changed, beside an operator": _rotate,
     "let releases go on without witnesses": _override,
     "export openings for an audit": _export,
+    "read the newest time stamps of the log": _stamped,
     "read a tile of the log": _get("/log/tile/0/000.p/{b.world.room.log.size}"),
 }
 # Of a list: whether what was asked about stands in its answer.
@@ -392,6 +409,9 @@ _FINDS: dict[str, Callable[[Building, Json], bool]] = {
     "list the enterprise's account with bank A": lambda b, told: f.ENTERPRISE in str(told),
     "list a release of bank A's": lambda b, told: b.receipt in str(told),
     "list the enterprise's order of erasure": lambda b, told: b.erasure in str(told),
+    "list the receipt of the enterprise's grant to bank A": lambda b, told: (
+        b.grant_receipt in str(told)
+    ),
 }
 
 

@@ -19,7 +19,8 @@ from tests.api.conftest import KEY, TOKEN, TwinRoom
 
 STATEMENT = {"body": {"kind": "x"}, "signatures": []}
 PUBLIC = {"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
-PUBLIC |= {"/v1/room", "/v1/tokens", "/log/checkpoint", "/log/tile/{path}"}
+PUBLIC |= {"/v1/room", "/v1/tokens", "/log/checkpoint", "/log/stamped"}
+PUBLIC |= {"/log/tile/{path}"}
 
 
 def _check_shape(body: dict[str, dict[str, str]], code: str) -> None:

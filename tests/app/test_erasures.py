@@ -14,13 +14,11 @@ from saferoom.app import deliveries, erasures, log, notices, receipts, teaching
 from saferoom.canonical import canonical_bytes
 from saferoom.client.verifying import check_erased, verify
 from saferoom.core.erasure import ErasureCertificate
-from saferoom.core.receipt import check_receipt
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.signing import Statement
 from saferoom.errors import NotFound, Refusal, Tampered, Unavailable
 from saferoom.worker import loop
 from tests import factories as f
-from tests.app.test_receipts import trust
 from tests.app.world import AUDITOR, OPERATOR, World, bank, enterprise, ready_world
 
 FIRM, KEY = f.ENTERPRISE, "key-of-this-request-1"
@@ -64,7 +62,7 @@ def test_stored_answers_go_and_the_receipt_still_verifies(world: World) -> None:
     world.settle()
     for caller in (bank(), enterprise(FIRM), OPERATOR):
         data = receipts.get(world.room, caller, str(line.receipt))
-        found = check_receipt(data, trust(world), world.room.log.checkpoint())
+        found = world.verify(data)
         assert found.answer is None
         assert found.opened["charge_mbit"] == 4000
     assert world.count(t.entry, kind="erased") == 1
@@ -233,7 +231,7 @@ def test_verify_says_since_when_an_answer_is_no_longer_reproducible(
     data = receipts.get(world.room, bank(), str(line.receipt))
     keys = f.vault_keys("vault")
     trusted = tmp_path / "trust.json"
-    trusted.write_bytes(replace(trust(world), vaults=(keys,)).to_bytes())
+    trusted.write_bytes(replace(world.trust, vaults=(keys,)).to_bytes())
     paper = tmp_path / "erasure.json"
     paper.write_bytes(canonical_bytes(told))
     plain = verify(data, trust=trusted)
@@ -252,8 +250,8 @@ def test_a_certificate_of_another_enterprise_says_nothing_of_a_receipt(world: Wo
     told = erasures.erase(world.room, OPERATOR, order(world))
     world.settle()
     data = receipts.get(world.room, bank(), str(line.receipt))
-    trusted = replace(trust(world), vaults=(f.vault_keys("vault"),))
-    verified = replace(check_receipt(data, trusted), opened={"enterprise": "another"})
+    trusted = replace(world.trust, vaults=(f.vault_keys("vault"),))
+    verified = replace(world.verify(data, trusted), opened={"enterprise": "another"})
     with pytest.raises(Tampered, match="another enterprise"):
         check_erased(canonical_bytes(told), verified, trusted)
 

@@ -21,7 +21,6 @@ from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement
 from saferoom.errors import NotFound, NotYet, Tampered
 from tests import factories as f
-from tests.app.test_receipts import trust
 from tests.app.world import AUDITOR, OPERATOR, World, bank, code, enterprise
 
 STEWARD = Caller("tax.steward", "tax", Role.STEWARD, f.signing_key("tax.steward").public.id)
@@ -29,7 +28,7 @@ OTHER_STEWARD = replace(STEWARD, holder="power.steward", party="power")
 
 
 def believed(world: World) -> Trust:
-    return replace(trust(world), vaults=(f.vault_keys(valid_from="2020-01-01T00:00:00Z"),))
+    return replace(world.trust, vaults=(f.vault_keys(valid_from="2020-01-01T00:00:00Z"),))
 
 
 @pytest.fixture

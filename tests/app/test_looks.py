@@ -21,7 +21,6 @@ from saferoom.core.trust import Trust
 from saferoom.crypto.signing import Statement, sign_statement
 from saferoom.errors import BadInput, Refusal, Tampered
 from tests import factories as f
-from tests.app.test_receipts import trust
 from tests.app.world import AUDITOR, OPERATOR, World, bank, code, enterprise
 
 OTHER = code(8)
@@ -44,7 +43,7 @@ def kept(world: World, who: str = f.ENTERPRISE) -> bytes:
 
 def listed(world: World, who: str = f.ENTERPRISE) -> list[Look]:
     world.settle()
-    return check_looks(kept(world, who), trust(world))
+    return check_looks(kept(world, who), world.trust)
 
 
 def busy(world: World) -> None:
@@ -229,14 +228,14 @@ def test_a_list_that_was_changed_does_not_check(
     busy(world)
     monkeypatch.setattr(looks, "PAGE", 4)
     with pytest.raises(Tampered, match=code_):
-        check_looks(_forged(world, kept(world), change), trust(world))
+        check_looks(_forged(world, kept(world), change), world.trust)
 
 
 @pytest.mark.parametrize("change", ["no page", "no list"])
 def test_what_is_no_list_is_refused(world: World, change: str) -> None:
     busy(world)
     with pytest.raises(BadInput, match="FIELD_INVALID"):
-        check_looks(_forged(world, kept(world), change), trust(world))
+        check_looks(_forged(world, kept(world), change), world.trust)
 
 
 def test_a_kept_list_checks_against_a_kept_checkpoint_and_the_log(
@@ -248,11 +247,11 @@ def test_a_kept_list_checks_against_a_kept_checkpoint_and_the_log(
     world.settle()
     (tmp_path / "kept").write_text(world.room.log.checkpoint())
     believed = tmp_path / "trust.json"
-    believed.write_bytes(trust(world).to_bytes())
+    believed.write_bytes(world.trust.to_bytes())
     log = tmp_path / "log"
-    assert check_looks(file, believed, tmp_path / "kept", log) == check_looks(file, trust(world))
+    assert check_looks(file, believed, tmp_path / "kept", log) == check_looks(file, world.trust)
     with pytest.raises(Tampered, match="CONSISTENCY"):
-        check_looks(file, trust(world), tmp_path / "kept", tmp_path / "nowhere")
+        check_looks(file, world.trust, tmp_path / "kept", tmp_path / "nowhere")
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula(world: World) -> None:
@@ -267,6 +266,6 @@ def test_a_page_is_signed_by_a_key_of_the_trust_file_alone(world: World) -> None
     busy(world)
     page = looks.list_looks(world.room, enterprise())["page"]
     Statement.from_json(page).check_signed_by(world.room.log_key.public)
-    stranger = Trust(origin="other.test/log", log_keys=trust(world).log_keys)
+    stranger = Trust(origin="other.test/log", log_keys=world.trust.log_keys)
     with pytest.raises(Tampered, match="LOOKS_INVALID"):
         check_looks(kept(world), stranger)

@@ -8,31 +8,16 @@ from saferoom.app.context import Caller
 from saferoom.app.shredding import shred
 from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
-from saferoom.core.receipt import check_receipt
-from saferoom.core.trust import LogKey, Trust
 from saferoom.errors import NotFound, NotYet
 from tests import factories as f
-from tests.app.world import AUDITOR, OPERATOR, ORIGIN, World, bank, code, enterprise
-
-
-def trust(world: World) -> Trust:
-    key = LogKey(
-        algorithm="ed25519",
-        key=world.room.log_key.public.raw.hex(),
-        valid_from=f.LAST_YEAR,
-        valid_until=None,
-        compromised=False,
-    )
-    return Trust(origin=ORIGIN, log_keys=(key,))
+from tests.app.world import AUDITOR, OPERATOR, World, bank, code, enterprise
 
 
 def test_a_receipt_proves_the_release_to_whoever_trusts_the_log_key(world: World) -> None:
     (line,) = world.score().results
     assert line.receipt is not None
     world.settle()
-    found = check_receipt(
-        receipts.get(world.room, bank(), line.receipt), trust(world), world.room.log.checkpoint()
-    )
+    found = world.verify(receipts.get(world.room, bank(), line.receipt))
     assert found.answer == line.answer
     assert found.artefacts["version"] == world.version.digest
     assert found.opened["enterprise"] == f.ENTERPRISE
@@ -46,7 +31,7 @@ def test_the_promise_names_the_entry_that_the_receipt_proves(world: World) -> No
     world.settle()
     receipt = receipts.get(world.room, bank(), str(answer.results[0].receipt))
     (promise,) = answer.promises
-    assert promise.body["entry"] == check_receipt(receipt, trust(world)).entry
+    assert promise.body["entry"] == world.verify(receipt).entry
     assert promise.body["deadline"] == "2026-11-20T10:52:00Z"
     promise.check_signed_by(world.room.log_key.public)
 
@@ -63,7 +48,7 @@ def test_a_shredded_enterprise_leaves_a_receipt_that_still_proves(world: World) 
     world.settle()
     with writing(world.room.database) as connection:
         shred(connection, f.ENTERPRISE)
-    found = check_receipt(receipts.get(world.room, bank(), str(line.receipt)), trust(world))
+    found = world.verify(receipts.get(world.room, bank(), str(line.receipt)))
     assert set(found.shredded) == {
         "answer",
         "budget",

@@ -18,6 +18,7 @@ from saferoom.canonical import parse_object
 from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
 from saferoom.core.override import Override
+from saferoom.core.papers import check_papers
 from saferoom.core.receipt import Verified, check_receipt
 from saferoom.core.trust import LogKey, Trust
 from saferoom.core.witnesses import Witnesses, WitnessKey
@@ -116,7 +117,11 @@ class Watched:
 
     def verify(self, name: str) -> Verified:
         assert self.world.room.trust is not None
-        return check_receipt(receipts.get(self.world.room, bank(), name), self.world.room.trust)
+        return check_receipt(
+            receipts.get(self.world.room, bank(), name),
+            self.world.room.trust,
+            check_papers=check_papers,
+        )
 
     def age(self, **by: float) -> None:
         self.world.later(**by)
@@ -477,9 +482,11 @@ def test_a_room_without_witnesses_says_nothing_of_them(world: World) -> None:
     data = receipts.get(world.room, bank(), str(line.receipt))
     assert parse_object(data)["override"] is None
     held = trust_of(world, quorum=0, names=())
-    assert not any("witness" in link for link in check_receipt(data, held).links)
+    assert not any(
+        "witness" in link for link in check_receipt(data, held, check_papers=check_papers).links
+    )
     with pytest.raises(Tampered):
-        check_receipt(data, trust_of(world))
+        check_receipt(data, trust_of(world), check_papers=check_papers)
 
 
 def test_the_worker_asks_a_real_program_over_http(world: World, tmp_path: Path) -> None:

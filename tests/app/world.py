@@ -34,9 +34,12 @@ from saferoom.core.lineage import BatchLine, BatchList, SnapshotPaper, root_of
 from saferoom.core.manifest import Manifest
 from saferoom.core.moment import read_instant, write_instant
 from saferoom.core.own_record import OwnRecordOrder, aad_of, pad
+from saferoom.core.papers import check_papers
 from saferoom.core.proposals import PolicySet
+from saferoom.core.receipt import Verified, check_own_checkpoint, check_receipt
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
+from saferoom.core.trust import LogKey, Trust
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.sealing import SealingPublicKey, seal
 from saferoom.crypto.signing import Statement
@@ -262,8 +265,8 @@ class World:
     def sign(self, record: Record | dict[str, Json], *names: str) -> Statement:
         return f.sign(record, *names)
 
-    def enrol(self, holder: str, **changes: object) -> None:
-        statement = f.sign(f.enrolment(holder, **changes), holder, *GENESIS)
+    def enrol(self, name: str, /, **changes: object) -> None:
+        statement = f.sign(f.enrolment(name, **changes), name, *GENESIS)
         people.enrol(self.room, OPERATOR, [statement])
 
     def enrol_enterprises(self, codes: Sequence[str]) -> None:
@@ -402,6 +405,30 @@ class World:
             query = query.where(table.c[name] == value)
         with reading(self.room.database) as connection:
             return int(connection.scalars(query).one())
+
+    @property
+    def trust(self) -> Trust:
+        """What somebody outside holds of this room."""
+        log_key = LogKey(
+            algorithm="ed25519",
+            key=self.room.log_key.public.raw.hex(),
+            valid_from=f.LAST_YEAR,
+            valid_until=None,
+            compromised=False,
+        )
+        return Trust(
+            origin=ORIGIN,
+            log_keys=(log_key,),
+            operators=tuple(f.genesis()),
+            vaults=(f.vault_keys(),),
+        )
+
+    def verify(self, receipt: bytes, trust: Trust | None = None) -> Verified:
+        """Judge a receipt as somebody outside does, by the newest checkpoint."""
+        kept = self.room.log.checkpoint()
+        own = check_own_checkpoint(receipt, trust or self.trust)
+        proof = self.room.log.consistency(own.size, self.room.log.size)
+        return check_receipt(receipt, trust or self.trust, kept, proof, check_papers)
 
     def execute(self, statement: sa.Executable) -> None:
         """Do what an operator with all rights on the database could do."""

@@ -172,7 +172,9 @@ def test_what_is_verified_is_shown_link_by_link(
         origin="room.example",
         index=7,
         size=9,
+        root="ef" * 32,
         entry="ab" * 32,
+        record=None,
         keys=(KeyId("cd" * 32),),
         artefacts={},
         opened={"bank": "bank-a"},
@@ -180,7 +182,7 @@ def test_what_is_verified_is_shown_link_by_link(
         answer=b"sealed",
         links=("entry 7 is in the log",),
     )
-    monkeypatch.setattr(verifying, "verify", lambda *_: shown)
+    monkeypatch.setattr(verifying, "verify", lambda *_, **__: shown)
     told = command("verify", "r.json")
     assert told.code == 0
     assert told.out.startswith("verified: release, entry 7\n  ok  entry 7 is in the log\n")

@@ -13,6 +13,7 @@ import pytest
 from saferoom.client.verifying import verify
 from saferoom.errors import SaferoomError
 from saferoom.tlog.checkpoint import read_note
+from tests.proofs.fresh_venv import NETWORK_OFF, make_venv, network_can_be_cut
 
 STEPS = (
     "A steward sees figures of many",
@@ -27,6 +28,8 @@ STEPS = (
     "It sees its own record",
     "One score is traced to its batches",
     "Receipts verify",
+    "Every kind has its receipt",
+    "Evidence is handed over",
     "Tampering is detected",
     "One of three witnesses dies",
     "A forked log is refused",
@@ -71,6 +74,39 @@ def test_every_receipt_verifies_against_the_one_checkpoint(
         assert read_note(json.loads(receipt.read_bytes())["checkpoint"]) is not None
         links = verify(receipt, home / "checkpoint").links
         assert any("2 of 3 witnesses needed" in link for link in links)
+
+
+@pytest.mark.skipif(not network_can_be_cut(), reason="needs unshare(1) and the right to use it")
+def test_a_receipt_verifies_in_a_fresh_venv_without_network(
+    home: Path, told: dict[str, Any], tmp_path: Path
+) -> None:
+    programs = make_venv(Path(__file__).parents[2], tmp_path)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("checkpoint", "trust.json"):
+        (kept / name).write_bytes((home / name).read_bytes())
+    (kept / "receipt.json").write_bytes(min((home / "receipts").glob("*.json")).read_bytes())
+
+    def offline(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*NETWORK_OFF, str(programs / words[0]), *words[1:]]
+        bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+        return subprocess.run(
+            command, cwd=tmp_path, env=bare, capture_output=True, text=True, check=False
+        )
+
+    asked = ("verify", "kept/receipt.json", "--checkpoint", "kept/checkpoint")
+    done = offline("saferoom", *asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("verified: release")
+    assert "grant: the paper itself, signed by the enterprise itself" in done.stdout
+    missing = offline("python", "-c", "import sqlalchemy")
+    assert "ModuleNotFoundError" in missing.stderr  # only the base dependencies are there
+    alone = offline("python", "-c", "import socket; socket.create_connection(('192.0.2.1', 9), 5)")
+    assert "unreachable" in alone.stderr
+    data = bytearray((kept / "receipt.json").read_bytes())
+    data[len(data) // 2] ^= 1
+    (kept / "receipt.json").write_bytes(data)
+    assert offline("saferoom", *asked).returncode == 1
 
 
 def test_any_changed_byte_of_a_receipt_is_noticed(home: Path, told: dict[str, Any]) -> None:

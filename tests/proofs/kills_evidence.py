@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from saferoom.core.papers import check_papers
 from saferoom.core.receipt import check_receipt
 from saferoom.core.trust import Trust
 
@@ -125,7 +126,7 @@ class Evidence:
         """Verify each receipt by itself; say where its record stands and what it opens."""
         trust, opened = Trust.from_bytes(self.trust), dict[str, dict[str, Any]]()
         for name, data in self.receipts.items():
-            seen = check_receipt(data, trust)
+            seen = check_receipt(data, trust, check_papers=check_papers)
             told = json.loads(data)
             place = (seen.index, told["record_index"])
             opened[name] = {**seen.opened, "place": place, "told": told, "entry": seen.entry}

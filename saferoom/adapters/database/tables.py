@@ -336,6 +336,17 @@ notice = Table(  # whom an entry concerns; no values
     Column("next_at", _INSTANT, nullable=False),
 )
 
+concern = Table(  # which parties may have a receipt of an entry; releases have their own table
+    "concern",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("party", _NAME, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("entry", _DIGEST, ForeignKey("entry.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),  # −1: the whole entry; else one record
+    Index("ix_concern_party_kind", "party", "kind"),
+)
+
 contact = Table(  # where a party's notices go
     "contact",
     metadata,

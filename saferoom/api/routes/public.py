@@ -72,6 +72,13 @@ def checkpoint(request: Request) -> Response:
     return Response(note, media_type="text/plain; charset=utf-8", headers=headers)
 
 
+@router.get("/log/stamped")
+def stamped(request: Request) -> Response:
+    """Serve the newest checkpoint that time stamping authorities stamped (RFC 3161)."""
+    data = _read(request, "stamped")
+    return Response(data, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
 @router.get("/log/tile/{path:path}")
 def tile(path: str, request: Request) -> Response:
     """Serve one tile or entry bundle (C2SP tlog-tiles); a tile never changes."""

@@ -32,9 +32,10 @@ def list_receipts(
     caller: TheCaller,
     version: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")] = None,
     since: Annotated[str | None, Query(pattern=r"^[0-9TZ:-]{10,20}$")] = None,
+    kind: Annotated[str, Query(pattern=r"^[a-z_]{1,32}$")] = receipts.RELEASE,
 ) -> Json:
-    """List receipt ids, oldest first."""
-    return {"receipts": [*receipts.list_receipts(room, caller, version, since)]}
+    """List receipt ids of one kind of log entry, oldest first."""
+    return {"receipts": [*receipts.list_receipts(room, caller, version, since, kind)]}
 
 
 @router.get("/receipts/{receipt_id}", response_class=Response)
