@@ -105,6 +105,18 @@ class Settings(BaseSettings):
     notify_password_file: Path | None = Field(
         default=None, description="File (0600) with the password of the mail system's user."
     )
+    sinks: str = Field(
+        default="file",
+        min_length=1,
+        description="Sinks that must hold an entry before its answer is shown, all of them,"
+        " separated by commas: `file` (HOME/sink), `file:///folder` (on another disk),"
+        " `folder:///folder` (a new file each time, never rewritten), `syslog://host:601`,"
+        " `syslog+tls://host:6514`.",
+    )
+    sink_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities (PEM) that vouch for a syslog+tls collector; unset: the system's.",
+    )
     worker_in_process: bool = Field(
         default=True, description="Whether `serve` runs the worker's loop itself."
     )

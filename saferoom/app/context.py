@@ -7,7 +7,7 @@ could differ from it, so the room holds a loader and not a policy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
@@ -22,7 +22,17 @@ from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
-from saferoom.ports import Clock, Notifier, Policy, RandomBytes, Sink, Steward, Vault, Witness
+from saferoom.ports import (
+    Clock,
+    Notifier,
+    Policy,
+    RandomBytes,
+    Sink,
+    Steward,
+    Tail,
+    Vault,
+    Witness,
+)
 
 LoadPolicy = Callable[[Mapping[str, Json]], Policy]
 
@@ -51,12 +61,32 @@ class LogFiles(Protocol):
         """Prove that the log of one published size grew into that of another."""
         ...
 
+    def root_with(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the published log would have with these behind it."""
+        ...
+
+    def entries(self, first: int) -> Iterable[bytes]:
+        """Yield the published leaves from an index on."""
+        ...
+
     def cosigned(self) -> str | None:
         """Return the newest note that a quorum of witnesses cosigned."""
         ...
 
     def keep_cosigned(self, note: str) -> None:
         """Publish such a note."""
+        ...
+
+
+class TailKeys(Protocol):
+    """A key for each day; whoever has one has those of later days, never of earlier ones."""
+
+    def key(self, day: int) -> bytes | None:
+        """Return a day's key; None: it was destroyed."""
+        ...
+
+    def forget_before(self, day: int) -> None:
+        """Destroy the keys of earlier days, durably."""
         ...
 
 
@@ -81,9 +111,12 @@ class Room:
     token_life: timedelta = timedelta(hours=12)
     trust: Trust | None = None  # None: as if the trust file named no witnesses
     witnesses: tuple[Witness, ...] = ()
+    tails: tuple[Tail, ...] = ()
+    tail_keys: TailKeys | None = None  # None: nothing is kept for a replay
     cosigning: Cosigning = field(default_factory=Cosigning)
     group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)
+    placed: dict[str, int] = field(default_factory=dict)  # tail → how many places it was told
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
 
 

@@ -17,7 +17,9 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
+from saferoom.app import behind
 from saferoom.app.context import Room
+from saferoom.app.tailing import keep_rows
 from saferoom.core.moment import read_instant, write_instant
 from saferoom.errors import Tampered
 
@@ -32,6 +34,7 @@ def sequence(room: Room) -> int:
     Zero also where another sequencer holds the lease.
     """
     with reading(room.database) as connection:
+        behind.check_not_found(connection)
         if _size(connection) == room.log.size and not _waiting(connection, 1):
             return 0
     epoch = _take_lease(room)
@@ -76,6 +79,7 @@ def offer(room: Room, entries: Sequence[str]) -> list[str]:
     with reading(room.database) as connection:
         rows = [(row.id, row.leaf) for row in connection.execute(query)]
     if rows:
+        keep_rows(room, [id_ for id_, _ in rows])  # first: what a sink holds can be replayed
         for sink in room.sinks:
             sink.append(rows)
     return [id_ for id_, _ in rows]

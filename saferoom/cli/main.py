@@ -30,6 +30,7 @@ from saferoom.cli import (
     policy,
     profile,
     record,
+    restore,
     serve,
     vault,
     verify,
@@ -86,6 +87,7 @@ app.command("contact")(notices.contact)
 app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
 app.add_typer(witness.app, name="witness")
+app.command("restore")(restore.restore)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 

@@ -70,6 +70,7 @@ KINDS: dict[str, EventKind] = {
     "keys_rotated": EventKind((), ("statement", "voters")),
     "token_issued": EventKind((), ("holder",)),
     "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
+    "restored": EventKind((), ("entries", "unreadable")),
     "openings_exported": EventKind((), ("auditor", "entries")),
     "own_record_given": EventKind((), ("enterprise", "order")),
     "record_disputed": EventKind((), ("enterprise", "source", "statement")),

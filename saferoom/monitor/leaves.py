@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "keys_rotated": ("", "statement voters", ""),
     "token_issued": ("", "holder", ""),
     "witnesses_overridden": ("", "reason valid_until by statement", ""),
+    "restored": ("", "entries unreadable", ""),
     "openings_exported": ("", "auditor entries", ""),
     "own_record_given": ("", "enterprise order", ""),
     "record_disputed": ("", "enterprise source statement", ""),
