@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from saferoom.adapters import cedar
+from saferoom.adapters.archive_folder import ArchiveFolder
 from saferoom.adapters.database.engine import open_database, reading, sqlite_url
 from saferoom.adapters.database.migrating import migrate
 from saferoom.adapters.following_log import FollowingLog
@@ -31,6 +32,7 @@ from saferoom.app.context import Room
 from saferoom.app.restoring import Restored
 from saferoom.core.enrolment import check_genesis
 from saferoom.core.moment import write_instant
+from saferoom.core.retention import Retention
 from saferoom.core.trust import LogKey, Trust, VaultKeys
 from saferoom.core.witnesses import NO_WITNESSES, Witnesses
 from saferoom.crypto.ratchet import Ratchet
@@ -179,6 +181,9 @@ def _open(
             sinks=sinks,
             tails=tuple(sink for sink in sinks if not isinstance(sink, SyslogSink)),
             tail_keys=_tail_keys(home, clock, random_bytes),
+            tail_days=settings.tail_days,
+            archives=ArchiveFolder(home / "archive", home / "keys" / "archive"),
+            retention=Retention(settings.online_days, settings.archive_days),
             log_key=log_key,
             subject_key=_read_key(home / "keys" / "subject.key"),
             origin=trust.origin,

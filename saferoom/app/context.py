@@ -20,6 +20,7 @@ from saferoom.app.proofs import Proofs
 from saferoom.app.together import Group
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
+from saferoom.core.retention import Retention
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
 from saferoom.ports import (
@@ -90,6 +91,26 @@ class TailKeys(Protocol):
         ...
 
 
+class Archives(Protocol):
+    """Sealed archives of what left the line, each with a key that can be destroyed."""
+
+    def names(self) -> list[str]:
+        """List them, oldest first."""
+        ...
+
+    def put(self, name: str, data: bytes, key: bytes) -> None:
+        """Store one and its key durably."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Read one."""
+        ...
+
+    def destroy(self, name: str) -> bool:
+        """Destroy its key durably; False: it was destroyed before."""
+        ...
+
+
 @dataclass(frozen=True)
 class Room:
     """Everything that a use case may reach for."""
@@ -113,6 +134,9 @@ class Room:
     witnesses: tuple[Witness, ...] = ()
     tails: tuple[Tail, ...] = ()
     tail_keys: TailKeys | None = None  # None: nothing is kept for a replay
+    tail_days: int = 35  # for how long what a tail keeps can be opened
+    archives: Archives | None = None  # None: everything stays on line
+    retention: Retention = field(default_factory=Retention)
     cosigning: Cosigning = field(default_factory=Cosigning)
     group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)

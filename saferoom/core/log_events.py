@@ -70,6 +70,8 @@ KINDS: dict[str, EventKind] = {
     "keys_rotated": EventKind((), ("statement", "voters")),
     "token_issued": EventKind((), ("holder",)),
     "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
+    "archived": EventKind(("archive",), ("name", "entries")),
+    "archive_closed": EventKind(("archive",), ("name",)),
     "restored": EventKind((), ("entries", "unreadable")),
     "openings_exported": EventKind((), ("auditor", "entries")),
     "own_record_given": EventKind((), ("enterprise", "order")),

@@ -49,6 +49,8 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "keys_rotated": ("", "statement voters", ""),
     "token_issued": ("", "holder", ""),
     "witnesses_overridden": ("", "reason valid_until by statement", ""),
+    "archived": ("archive", "name entries", ""),
+    "archive_closed": ("archive", "name", ""),
     "restored": ("", "entries unreadable", ""),
     "openings_exported": ("", "auditor entries", ""),
     "own_record_given": ("", "enterprise order", ""),

@@ -13,7 +13,17 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import erasures, idempotency, log, people, posting, tailing, teaching, witnessing
+from saferoom.app import (
+    archiving,
+    erasures,
+    idempotency,
+    log,
+    people,
+    posting,
+    tailing,
+    teaching,
+    witnessing,
+)
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
 from saferoom.worker.witnessing import asking
@@ -34,6 +44,7 @@ PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),
     ("sweep retries", idempotency.forget_old),
+    ("retention", archiving.keep),
 )
 
 
