@@ -1,6 +1,6 @@
 """For how long must what the log committed to be readable, and when is it closed for good?
 
-The law asks for logs of at least six months and for what proves a consent of at least three
+The law asks for logs of at least six months and for what proves a grant of at least three
 years. So openings stay on line for so many days, in whole months; then they go into a signed
 archive, each under a key of its own; and once the archive's time is over its key is destroyed.
 The leaves stay for ever: what was committed to is provable to whoever still holds an opening.

@@ -456,6 +456,31 @@ def test_witnesses_are_asked_for(told: Told) -> None:
     assert set(KEYS) >= {"w1", "w2"}
 
 
+def test_a_fork_that_two_witnesses_saw_each_a_half_of_is_found(tmp_path: Path) -> None:
+    """Each cosigned one branch, honestly; two of three never cosign both."""
+    entries = leaves(20)
+    told = Told(tmp_path, [], tale.trust(witnesses=Witnesses(1, (witness("w1"), witness("w2")))))
+    LogFiles(tmp_path / "log", ORIGIN, [LOG_KEY]).extend(0, entries)
+    mine = (tmp_path / "log/checkpoint").read_text()
+    branch = [*entries[:-1], *leaves(30)[25:26]]
+    other = sign_checkpoint(Checkpoint(ORIGIN, 20, root(branch)), LOG_KEY)
+    (tmp_path / "log/cosigned").write_text(cosigned({"w1": NOW}, mine))
+    assert told.visit(openings=None, others=[cosigned({"w2": NOW}, mine)]) == []
+    assert "FORKED" in told.visit(openings=None, others=[cosigned({"w2": NOW}, other)])
+    told.trust = tale.trust(witnesses=Witnesses(2, (witness("w1"), witness("w2"), witness("w3"))))
+    assert told.visit(openings=None, memory=None) == ["CHECKPOINT_UNWITNESSED"]
+
+
+def test_a_log_that_was_rolled_back_and_signed_anew_is_found(tmp_path: Path) -> None:
+    """The tail is cut, other entries take its places, and the log's own key signs it all."""
+    entries = leaves(20)
+    assert visited(tmp_path, entries) == []
+    anew = leaves(40)[30:]
+    for size in (19, 20, 25):
+        found = visited(tmp_path, [*entries[:15], *anew][:size])
+        assert set(found) & {"LOG_SHRANK", "FORKED"}, size
+
+
 def test_a_retired_key_and_a_time_ahead_vouch_for_nothing(told: Told) -> None:
     note = (told.folder / "log/checkpoint").read_text()
     keys = (witness("w1"), witness("w2"))
