@@ -20,22 +20,23 @@ from saferoom.errors import Tampered
 
 Row = dict[str, object]
 Images = dict[str, list[Row]]
-Found = Mapping[str, Sequence[str]]  # what an entry names: "entry", "name", "digest"
+Found = Mapping[str, Sequence[str]]  # what entries name: "entry", "name" and so on
 
 # In the order in which foreign keys let them be inserted.
 BY_ENTRY = (t.entry.c.id, t.release.c.entry, t.refusal.c.entry, t.record.c.entry,
             t.opening.c.entry, t.notice.c.entry)  # fmt: skip  # a table
-BY_NAME = (t.party.c.party, t.contact.c.party, t.enterprise.c.code, t.account.c.enterprise,
-           t.subject_key.c.subject)  # fmt: skip  # a table
+BY_NAME = (t.subject_key.c.subject,)
+BY_CODE = (t.enterprise.c.code, t.account.c.enterprise)
 BY_REQUEST = (t.request.c.digest,)
 # Of entries that are no scores; there are few of them.
-SELDOM_BY_NAME = (t.permission.c.enterprise,)
+SELDOM_BY_NAME = (t.party.c.party, t.contact.c.party)
+SELDOM_BY_CODE = (t.permission.c.enterprise,)
 SELDOM_BY_DIGEST = (
     t.enrolment.c.key, t.enrolment.c.digest, t.subject.c.digest, t.vote.c.subject,
     t.suspension.c.digest, t.version.c.digest, t.snapshot.c.digest, t.budget.c.digest,
     t.permission.c.digest, t.revocation.c.digest, t.erasure.c.digest, t.lesson.c.digest,
 )  # fmt: skip  # a table
-SELDOM_WHOLE = (t.standing,)
+SELDOM_WHOLE = (t.standing,)  # where an artefact is named
 NOT_KEPT: Mapping[str, str] = {
     "token": "whoever was logged in logs in again",
     "idempotency": "a retry is answered anew; a request's own key stands in its row",
@@ -50,12 +51,14 @@ def take(connection: Connection, named: Found, *, seldom: bool) -> Images:
     images: Images = {}
     _collect(connection, images, BY_ENTRY, named["entry"])
     _collect(connection, images, BY_NAME, named["name"])
+    _collect(connection, images, BY_CODE, named["code"])
     requests = {str(row["request"]) for n in ("release", "refusal") for row in images.get(n, ())}
     _collect(connection, images, BY_REQUEST, sorted(requests))
     if seldom:
         _collect(connection, images, SELDOM_BY_NAME, named["name"])
+        _collect(connection, images, SELDOM_BY_CODE, named["code"])
         _collect(connection, images, SELDOM_BY_DIGEST, named["digest"])
-        for table in SELDOM_WHOLE:
+        for table in SELDOM_WHOLE if named["artefact"] else ():
             images[table.name] = [dict(r) for r in connection.execute(sa.select(table)).mappings()]
     return images
 
@@ -84,7 +87,8 @@ def read_images(data: bytes) -> Images:
 
 def tables_kept() -> set[str]:
     """Name every table that the lists above lead to."""
-    columns = (*BY_ENTRY, *BY_NAME, *BY_REQUEST, *SELDOM_BY_NAME, *SELDOM_BY_DIGEST)
+    often = (*BY_ENTRY, *BY_NAME, *BY_CODE, *BY_REQUEST)
+    columns = (*often, *SELDOM_BY_NAME, *SELDOM_BY_CODE, *SELDOM_BY_DIGEST)
     return {column.table.name for column in columns} | {table.name for table in SELDOM_WHOLE}
 
 

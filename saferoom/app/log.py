@@ -72,17 +72,17 @@ def acknowledge(room: Room, entries: Sequence[str]) -> None:
 def offer(room: Room, entries: Sequence[str]) -> list[str]:
     """Give the sinks what they did not acknowledge yet; return it, to be marked as such."""
     query = (
-        sa.select(t.entry.c.id, t.entry.c.leaf)
+        sa.select(t.entry.c.id, t.entry.c.leaf, t.entry.c.kind)
         .where(t.entry.c.id.in_(entries), t.entry.c.acknowledged.is_(False))
         .order_by(t.entry.c.number)
     )
     with reading(room.database) as connection:
-        rows = [(row.id, row.leaf) for row in connection.execute(query)]
-    if rows:
-        keep_rows(room, [id_ for id_, _ in rows])  # first: what a sink holds can be replayed
+        found = connection.execute(query).all()
+    if found:
+        keep_rows(room, [(row.id, row.kind) for row in found])  # first: they can be replayed
         for sink in room.sinks:
-            sink.append(rows)
-    return [id_ for id_, _ in rows]
+            sink.append([(row.id, row.leaf) for row in found])
+    return [row.id for row in found]
 
 
 def mark_acknowledged(connection: Connection, entries: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ never be rewritten does not keep a person's data readable for ever.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -29,9 +30,12 @@ from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import Tampered
 from saferoom.ports import PLACES, TAIL, Tail
 
-MOST_TOGETHER = 50  # entries to a line: a chunk of a batch has hundreds of records
+MOST_TOGETHER = 500  # entries to a line
+MOST_SCORES = 20  # of them: a chunk of a batch has hundreds of records
 MOST_PLACES = 2_000
 _SCORES = frozenset({"release", "refusal"})
+_DIGEST = re.compile("[0-9a-f]{64}")
+_CODE = 18  # characters of a unified social credit code (GB 32100-2015)
 _NONCE = 12  # NIST SP 800-38D §5.2.1.1: 96 bits
 
 
@@ -45,14 +49,11 @@ class Line:
     rows: bytes
 
 
-def keep_rows(room: Room, entries: Sequence[str]) -> None:
-    """Give every tail the rows of these entries, before the entries themselves are given."""
+def keep_rows(room: Room, entries: Sequence[tuple[str, str]]) -> None:
+    """Give every tail the rows of (entry, kind), before the entries themselves are given."""
     if not room.tails or room.tail_keys is None:
         return
-    lines = [
-        _seal(room, entries[first : first + MOST_TOGETHER])
-        for first in range(0, len(entries), MOST_TOGETHER)
-    ]
+    lines = [_seal(room, some) for some in _together(entries)]
     for tail in room.tails:
         tail.keep(TAIL, lines)
 
@@ -113,6 +114,13 @@ def today(room: Room) -> int:
     return room.clock().astimezone(UTC).toordinal()
 
 
+def _together(entries: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
+    """Part entries into lines; a line is read and sealed in one piece."""
+    for scores, most in ((True, MOST_SCORES), (False, MOST_TOGETHER)):
+        some = [entry for entry, kind in entries if (kind in _SCORES) is scores]
+        yield from (some[first : first + most] for first in range(0, len(some), most))
+
+
 def _seal(room: Room, entries: Sequence[str]) -> bytes:
     assert room.tail_keys is not None
     day = today(room)
@@ -135,15 +143,24 @@ def _take(connection: Connection, room: Room, entries: Sequence[str]) -> Images:
     openings = connection.execute(sa.select(t.opening).where(t.opening.c.entry.in_(entries))).all()
     names = {row.subject for row in openings}
     seldom = {row.id: row.leaf for row in found if row.kind not in _SCORES}
-    digests: set[str] = set()
-    for leaf in seldom.values():
-        digests |= set(_texts(parse_object(leaf)["artefacts"]))
+    artefacts = {
+        text for leaf in seldom.values() for text in _texts(parse_object(leaf)["artefacts"])
+    }
+    said = set(artefacts)
     keys = load_keys(connection, room, {r.subject for r in openings if r.entry in seldom})
     for row in openings:
         if row.entry in seldom and row.subject in keys:
             opened = open_openings(keys[row.subject], row.sealed, row.entry, row.position)
-            digests |= {text for one in opened.values() for text in _texts(one.value)}
-    named = {"entry": [*entries], "name": sorted(names | digests), "digest": sorted(digests)}
+            said |= {text for one in opened.values() for text in _texts(one.value)}
+    digests = {text for text in said if _DIGEST.fullmatch(text)}
+    names |= said - digests
+    named = {
+        "entry": [*entries],
+        "name": sorted(names),
+        "code": sorted(name for name in names if len(name) == _CODE),
+        "digest": sorted(digests),
+        "artefact": sorted(artefacts),
+    }
     return take(connection, named, seldom=bool(seldom))
 
 
