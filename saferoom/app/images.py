@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Connection
@@ -100,9 +101,14 @@ def _collect(
         had = {_key(column.table, row) for row in rows}
         for first in range(0, len(values), _MOST_NAMED):
             some = values[first : first + _MOST_NAMED]
-            query = sa.select(column.table).where(column.in_(some))
-            found = map(dict, connection.execute(query).mappings())
+            found = map(dict, connection.execute(_query(column), {"some": some}).mappings())
             rows += [row for row in found if _key(column.table, row) not in had]
+
+
+@cache
+def _query(column: Column[str]) -> sa.Select[tuple[object, ...]]:
+    """Build each query once: it is asked at every delivery."""
+    return sa.select(column.table).where(column.in_(sa.bindparam("some", expanding=True)))
 
 
 def _key(table: sa.Table, row: Row) -> tuple[object, ...]:
