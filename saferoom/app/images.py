@@ -35,7 +35,8 @@ SELDOM_BY_CODE = (t.permission.c.enterprise,)
 SELDOM_BY_DIGEST = (
     t.enrolment.c.key, t.enrolment.c.digest, t.subject.c.digest, t.vote.c.subject,
     t.suspension.c.digest, t.version.c.digest, t.snapshot.c.digest, t.budget.c.digest,
-    t.permission.c.digest, t.revocation.c.digest, t.erasure.c.digest, t.lesson.c.digest, t.dispute.c.digest, t.paper.c.digest,
+    t.permission.c.digest, t.revocation.c.digest, t.erasure.c.digest, t.lesson.c.digest,
+    t.dispute.c.digest, t.paper.c.digest,
 )  # fmt: skip  # a table
 SELDOM_WHOLE = (t.standing,)  # where an artefact is named
 NOT_KEPT: Mapping[str, str] = {
