@@ -473,6 +473,12 @@ CODES: dict[str, Code] = {
         "Nothing is scored. The operator should restore the vault's own folder from its newest"
         " backup; /readyz turns ready once it knows every lesson.",
     ),
+    "LOG_BEHIND": Code(
+        Isolation,
+        "The room was set back: witnesses, sinks or tiles hold entries of its log that it lost.",
+        "Nothing is released. The operator should stop it and run `saferoom restore`, which takes"
+        " them from every surviving sink; what cannot be found is named there.",
+    ),
     "VAULT_BUSY": Code(
         Unavailable,
         "The vault works on this request already, or on as many as it takes at once.",

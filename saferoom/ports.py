@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -178,6 +178,42 @@ class Witness(Protocol):
 
     def add_checkpoint(self, note: str, old_size: int, proof: Sequence[bytes]) -> str | int:
         """Return its signature lines, or the size that it saw last; else Unavailable."""
+        ...
+
+    def checkpoint(self, origin: str) -> str | None:
+        """Return the note of this log that it cosigned last; None: none yet."""
+        ...
+
+
+TAIL, PLACES = KEPT = ("tail", "places")  # sealed rows, and which entry got which place
+
+
+class Tail(Protocol):
+    """A sink from which a room that was set back can be replayed (app/tailing.py)."""
+
+    @property
+    def name(self) -> str:
+        """Name it as the sink that it is a part of."""
+        ...
+
+    def keep(self, kind: str, lines: Sequence[bytes]) -> None:
+        """Store lines of one of KEPT durably."""
+        ...
+
+    def last(self, kind: str) -> bytes | None:
+        """Return the last line of a kind."""
+        ...
+
+    def kept(self, kind: str) -> Iterator[bytes]:
+        """Yield all lines of a kind, oldest first."""
+        ...
+
+    def entries(self) -> Iterator[tuple[str, bytes]]:
+        """Yield (entry id, leaf bytes) of all entries, oldest first; some may stand twice."""
+        ...
+
+    def newest(self, most: int) -> Sequence[str]:
+        """Return the ids of the newest entries."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from saferoom.core.retention import LEAST_ARCHIVE_DAYS, LEAST_ONLINE_DAYS
 from saferoom.errors import BadInput
 
 
@@ -104,6 +105,37 @@ class Settings(BaseSettings):
     )
     notify_password_file: Path | None = Field(
         default=None, description="File (0600) with the password of the mail system's user."
+    )
+    sinks: str = Field(
+        default="file",
+        min_length=1,
+        description="Sinks that must hold an entry before its answer is shown, all of them,"
+        " separated by commas: `file` (HOME/sink), `file:///folder` (on another disk),"
+        " `folder:///folder` (a new file each time, never rewritten), `syslog://host:601`,"
+        " `syslog+tls://host:6514`.",
+    )
+    sink_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities (PEM) that vouch for a syslog+tls collector; unset: the system's.",
+    )
+    online_days: int = Field(
+        default=366,
+        ge=LEAST_ONLINE_DAYS,
+        description="For how many days after its month what an entry commits to stays in the"
+        " database; then it goes into HOME/archive. Not less than six months.",
+    )
+    archive_days: int = Field(
+        default=LEAST_ARCHIVE_DAYS,
+        ge=LEAST_ARCHIVE_DAYS,
+        description="For how many days after its month it can be opened at all; then the"
+        " archive's key is destroyed. Not less than three years, nor than the days on line.",
+    )
+    tail_days: int = Field(
+        default=35,
+        ge=1,
+        le=366,
+        description="For how many days what a sink keeps for `saferoom restore` can be opened:"
+        " as long as the oldest backup that may be restored.",
     )
     worker_in_process: bool = Field(
         default=True, description="Whether `serve` runs the worker's loop itself."

@@ -17,20 +17,26 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from saferoom.adapters import cedar
+from saferoom.adapters.archive_folder import ArchiveFolder
 from saferoom.adapters.database.engine import open_database, reading, sqlite_url
 from saferoom.adapters.database.migrating import migrate
 from saferoom.adapters.following_log import FollowingLog
 from saferoom.adapters.notifiers import open_notifier
-from saferoom.adapters.sinks import FileSink
+from saferoom.adapters.sinks import open_sinks
+from saferoom.adapters.syslog import SyslogSink
+from saferoom.adapters.tail_keys import TailKeyFile, write_seed
 from saferoom.adapters.timestamp_client import open_authorities
 from saferoom.adapters.vault_client import VaultClient
 from saferoom.adapters.witness_client import WitnessClient, read_addresses
-from saferoom.app import log, people, witnessing
+from saferoom.app import behind, log, people, restoring, witnessing
 from saferoom.app.context import Room
+from saferoom.app.restoring import Restored
 from saferoom.core.enrolment import check_genesis
 from saferoom.core.moment import write_instant
+from saferoom.core.retention import Retention
 from saferoom.core.trust import LogKey, Trust, VaultKeys
 from saferoom.core.witnesses import NO_WITNESSES, Witnesses
+from saferoom.crypto.ratchet import Ratchet
 from saferoom.crypto.signing import SigningKey, Statement, hex_bytes
 from saferoom.errors import BadInput, Conflict, NotFound, Unavailable
 from saferoom.ports import Notifier
@@ -99,7 +105,32 @@ def witness_genesis(settings: Settings, seconds: float) -> bool:
 
 @contextmanager
 def open_room(settings: Settings, program: str) -> Iterator[Room]:
-    """Open the room of a home for one program; an older one refuses a newer home."""
+    """Open the room of a home for one program; an older one refuses a newer home.
+
+    A room that was set back opens for nobody but `restore`.
+    """
+    with open_to_restore(settings, program) as room:
+        behind.check_whole(room)
+        yield room
+
+
+def restore(settings: Settings, named: Sequence[str]) -> Restored:
+    """Replay a room that was set back from its own sinks and from others."""
+    more = open_sinks(",".join(named), settings.home) if named else ()
+    tails = [sink for sink in more if not isinstance(sink, SyslogSink)]
+    if len(tails) < len(more):
+        raise BadInput("FIELD_INVALID", "a syslog collector cannot be read")
+    try:
+        with open_to_restore(settings, "restore") as room:
+            return restoring.restore(room, [*room.tails, *tails])
+    finally:
+        for sink in more:
+            sink.close()
+
+
+@contextmanager
+def open_to_restore(settings: Settings, program: str) -> Iterator[Room]:
+    """Open a room that may have been set back; nothing may be released from it."""
     check_version(settings.home)
     with _open(settings, utc_now, secrets.token_bytes, _owner(settings.home, program)) as room:
         yield room
@@ -136,7 +167,7 @@ def _open(
     trust = Trust.from_bytes((home / "trust.json").read_bytes())
     log_key = SigningKey(_read_key(home / "keys" / "log.key"))
     vault = VaultClient(_socket(settings), settings.vault_timeout_seconds)
-    sink = FileSink(home / "sink" / "entries.log")
+    sinks = open_sinks(settings.sinks, home, settings.sink_ca_file)
     witnesses = witness_clients(home, trust)
     authorities = open_authorities(home)
     database = _database(settings)
@@ -149,7 +180,12 @@ def _open(
             vault=vault,
             steward=vault,
             load_policy=cedar.load_policy,
-            sinks=(sink,),
+            sinks=sinks,
+            tails=tuple(sink for sink in sinks if not isinstance(sink, SyslogSink)),
+            tail_keys=_tail_keys(home, clock, random_bytes),
+            tail_days=settings.tail_days,
+            archives=ArchiveFolder(home / "archive", home / "keys" / "archive"),
+            retention=Retention(settings.online_days, settings.archive_days),
             log_key=log_key,
             subject_key=_read_key(home / "keys" / "subject.key"),
             origin=trust.origin,
@@ -165,7 +201,8 @@ def _open(
     finally:
         database.dispose()
         vault.close()
-        sink.close()
+        for sink in sinks:
+            sink.close()
         for witness in witnesses:
             witness.close()
         for authority in authorities:
@@ -183,6 +220,16 @@ def _notifier(settings: Settings) -> Notifier | None:
     if settings.notify_url is None:
         return None
     return open_notifier(settings.notify_url, settings.notify_from, settings.notify_password_file)
+
+
+def _tail_keys(
+    home: Path, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]
+) -> TailKeyFile:
+    """Open the keys of what sinks keep for a replay; an older home gets its first one."""
+    path = home / "keys" / "tail.key"
+    if not path.exists():
+        write_seed(path, Ratchet(clock().toordinal(), random_bytes(32)))
+    return TailKeyFile(path)
 
 
 def _owner(home: Path, program: str) -> str:

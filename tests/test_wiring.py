@@ -155,3 +155,23 @@ def test_a_program_of_a_home_keeps_its_name_over_starts(tmp_path: Path) -> None:
     assert wiring._owner(here, "serve") == first
     assert len({first, wiring._owner(here, "worker"), wiring._owner(there, "serve")}) == 3
     assert len(first) <= 64  # the database's column
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ONLINE_DAYS", "183"), ("ARCHIVE_DAYS", "1095"), ("TAIL_DAYS", "0"), ("SINKS", "")],
+)
+def test_a_setting_below_what_the_law_asks_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"SAFEROOM_{name}", value)
+    with pytest.raises(BadInput) as caught:
+        read_settings()
+    assert caught.value.code == "SETTING_INVALID"
+
+
+def test_an_archive_that_ends_before_it_begins_opens_no_room(home: Path) -> None:
+    settings = found(home)
+    later = settings.model_copy(update={"online_days": 1_200})
+    with pytest.raises(BadInput), wiring.open_room(later, "test"):
+        pass

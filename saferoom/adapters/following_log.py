@@ -7,7 +7,7 @@ file is looked at, and where it is not the one we know the folder is read again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import RLock
 
@@ -49,6 +49,17 @@ class FollowingLog:
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """Prove that the log of one published size grew into that of another; no lock either."""
         return self._log.consistency(old, new)
+
+    def root_with(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the published log would have with these behind it."""
+        with self._lock:
+            return self._current().root_with(leaves)
+
+    def entries(self, first: int) -> Iterable[bytes]:
+        """Yield the published leaves from an index on."""
+        with self._lock:
+            current = self._current()
+        return current.entries(first)
 
     def cosigned(self) -> str | None:
         """Return the newest note that a quorum of witnesses cosigned."""

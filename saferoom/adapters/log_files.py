@@ -99,6 +99,10 @@ class LogFiles:
         """Prove that the log of one published size grew into that of another."""
         return tuple(consistency_proof(TileReader(self.fetch, new), old, new))
 
+    def root_with(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the published log would have with these behind it."""
+        return self._now().frontier.extend(map(leaf_hash, leaves)).root()
+
     def cosigned(self) -> str | None:
         """Return the newest note that a quorum of witnesses cosigned; None before there is one."""
         data = self.fetch("cosigned")

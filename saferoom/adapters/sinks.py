@@ -1,121 +1,111 @@
 """Where else must an entry stand before its answer is shown?
 
-The file sink appends one JSON line per entry and syncs once a batch. It is the tail that a
-restore finds beyond a backup, so it never loses what it acknowledged and never acknowledges
-what it may lose: after any fault it cuts back to the last acknowledged byte before it goes
-on. An entry may stand twice after a retry; its id tells.
+Every sink that `SAFEROOM_SINKS` names is mandatory: a file (on another disk), a folder whose
+files are written once, a syslog collector. Files and folders keep two things apart: the
+entries, one JSON line each with the public leaf, and the *tail*, sealed rows from which
+`saferoom restore` rebuilds what a backup does not have (app/tailing.py). The tail is written
+first, so an entry that stands in a sink can be replayed from it. An entry may stand twice
+after a retry; its id tells. A sink never loses what it acknowledged.
 """
 
 from __future__ import annotations
 
-import json
-import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Lock
+from urllib.parse import unquote, urlsplit
 
-from saferoom.canonical import canonical_bytes
-from saferoom.errors import Tampered, Unavailable
+from saferoom.adapters.append_file import AppendFile
+from saferoom.adapters.sink_lines import entry_lines, read_line
+from saferoom.adapters.syslog import SyslogSink, tls_context
+from saferoom.adapters.write_once import WriteOnceSink
+from saferoom.errors import BadInput, Unavailable
+from saferoom.ports import KEPT
 
-_BLOCK = 64 * 1024
+PLAIN_PORT, TLS_PORT = 601, 6514  # RFC 6587 §3.2 (registered for syslog over TCP), RFC 5425 §4.1
 
 
 class FileSink:
-    """A mandatory sink (ports.Sink) in one append-only file."""
+    """A mandatory sink (ports.Sink, ports.Tail) in append-only files."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: int | None = None
-        self._acknowledged: int | None = None  # bytes; None until the file was first opened
-        self._lock = Lock()
-
-    @property
-    def name(self) -> str:
-        """Name the sink for /readyz."""
-        return "file"
+    def __init__(self, path: Path, name: str = "file") -> None:
+        self.name = name  # for /readyz
+        self._entries = AppendFile(path)
+        self._kept = {kind: AppendFile(path.with_name(f"{kind}.log")) for kind in KEPT}
 
     def append(self, entries: Sequence[tuple[str, bytes]]) -> None:
         """Store (entry id, leaf bytes) durably; return only when they are."""
-        lines = b"".join(
-            canonical_bytes({"id": entry, "leaf": leaf.hex()}) + b"\n" for entry, leaf in entries
-        )
-        with self._lock:
-            try:
-                self._append(lines)
-            except OSError as error:
-                self._close()
-                raise Unavailable("SINK_UNAVAILABLE", self.name) from error
+        self._write(self._entries, entry_lines(entries))
+
+    def keep(self, kind: str, lines: Sequence[bytes]) -> None:
+        """Store lines of the tail durably."""
+        self._write(self._kept[kind], b"".join(line + b"\n" for line in lines))
 
     def entries(self) -> Iterator[tuple[str, bytes]]:
         """Yield what stands in the file, oldest first; a torn last line was never promised."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield _read_line(line)
+        return map(read_line, self._entries.lines())
+
+    def newest(self, most: int) -> list[str]:
+        """Return the ids of the newest entries."""
+        return [read_line(line)[0] for line in self._entries.last_lines(most)]
+
+    def kept(self, kind: str) -> Iterator[bytes]:
+        """Yield the lines of the tail, oldest first."""
+        return (line[:-1] for line in self._kept[kind].lines())
+
+    def last(self, kind: str) -> bytes | None:
+        """Return the last line of the tail."""
+        found = self._kept[kind].last_lines(1)
+        return found[0][:-1] if found else None
 
     def close(self) -> None:
-        """Give the file back."""
-        with self._lock:
-            self._close()
+        """Give the files back."""
+        self._entries.close()
+        for file in self._kept.values():
+            file.close()
 
-    def _append(self, lines: bytes) -> None:
-        if self._file is None:
-            self._file = self._open()
-            self._acknowledged = _repair(self._file, self._acknowledged)
-            _sync_folder(self._path.parent)
-        start = self._acknowledged or 0
-        done = 0
-        while done < len(lines):
-            done += os.pwrite(self._file, lines[done:], start + done)
-        os.fdatasync(self._file)
-        self._acknowledged = start + len(lines)
-
-    def _open(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def _write(self, file: AppendFile, lines: bytes) -> None:
+        try:
+            file.append(lines)
+        except OSError as error:
+            raise Unavailable("SINK_UNAVAILABLE", self.name) from error
 
 
-def _repair(file: int, acknowledged: int | None) -> int:
-    """Cut what was never acknowledged: our own failed write, or a torn last line."""
-    size = os.fstat(file).st_size
-    end = _end_of_last_line(file, size) if acknowledged is None else acknowledged
-    if size < end:
-        raise OSError("the sink lost what it had acknowledged")
-    os.ftruncate(file, end)
-    os.fsync(file)
-    return end
+def open_sinks(
+    named: str, home: Path, ca_file: Path | None = None
+) -> tuple[FileSink | WriteOnceSink | SyslogSink, ...]:
+    """Open each sink of a setting such as `file,folder:///mnt/worm,syslog+tls://host`."""
+    words = [word.strip() for word in named.split(",")]
+    if not all(words) or len(set(words)) != len(words):
+        raise BadInput("SETTING_INVALID", "sinks")
+    kinds: Counter[str] = Counter()
+    opened = []
+    for word in words:
+        kind = word.partition(":")[0]
+        kinds[kind] += 1
+        name = kind if kinds[kind] == 1 else f"{kind} {kinds[kind]}"
+        opened.append(_open(word, name, home, ca_file))
+    return tuple(opened)
 
 
-def _end_of_last_line(file: int, size: int) -> int:
-    end = size
-    while end > 0:
-        start = max(0, end - _BLOCK)
-        newline = os.pread(file, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name as durable as its lines."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _open(
+    word: str, name: str, home: Path, ca_file: Path | None
+) -> FileSink | WriteOnceSink | SyslogSink:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read_line(line: bytes) -> tuple[str, bytes]:
-    try:
-        value = json.loads(line)
-        return str(value["id"]), bytes.fromhex(value["leaf"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise Tampered("CONTENT_CHANGED", "a line of the file sink") from error
+        parts = urlsplit(word)
+        port = parts.port
+    except ValueError as error:
+        raise BadInput("SETTING_INVALID", "sinks") from error
+    path = Path(unquote(parts.path))
+    match parts.scheme:
+        case "" if word == "file":
+            return FileSink(home / "sink" / "entries.log", name)
+        case "file" if path.is_absolute() and not parts.netloc:
+            return FileSink(path / "entries.log", name)
+        case "folder" if path.is_absolute() and not parts.netloc:
+            return WriteOnceSink(path, name)
+        case "syslog" if parts.hostname:
+            return SyslogSink(parts.hostname, port or PLAIN_PORT, None, name)
+        case "syslog+tls" if parts.hostname:
+            return SyslogSink(parts.hostname, port or TLS_PORT, tls_context(ca_file), name)
+    raise BadInput("SETTING_INVALID", "sinks")

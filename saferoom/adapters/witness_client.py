@@ -8,6 +8,7 @@ read as signature lines and checked by their keys before it counts (app/witnessi
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class WitnessClient:
 
     def __init__(self, name: str, url: str, transport: httpx2.BaseTransport | None = None) -> None:
         self._name = name
-        self._url = f"{url.rstrip('/')}/add-checkpoint"
+        self._base = url.rstrip("/")
+        self._url = f"{self._base}/add-checkpoint"
         self._client = httpx2.Client(timeout=TIMEOUT, transport=transport, trust_env=False)
 
     @property
@@ -53,6 +55,21 @@ class WitnessClient:
             return int(size)
         detail = f"{self._name}: HTTP {response.status_code}"
         raise Unavailable("WITNESS_UNAVAILABLE", detail)
+
+    def checkpoint(self, origin: str) -> str | None:
+        """Return the note of this log that it cosigned last; None: none yet."""
+        name = hashlib.sha256(origin.encode()).hexdigest()
+        try:
+            with self._client.stream("GET", f"{self._base}/{name}/checkpoint") as response:
+                text = _read_bounded(response).decode()
+        except (httpx2.HTTPError, UnicodeDecodeError) as error:
+            raise Unavailable("WITNESS_UNAVAILABLE", self._name) from error
+        if response.status_code == httpx2.codes.NOT_FOUND:
+            return None
+        if response.status_code != httpx2.codes.OK:
+            detail = f"{self._name}: HTTP {response.status_code}"
+            raise Unavailable("WITNESS_UNAVAILABLE", detail)
+        return text
 
     def close(self) -> None:
         """Give the connection back."""

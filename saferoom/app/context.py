@@ -7,7 +7,7 @@ could differ from it, so the room holds a loader and not a policy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -20,6 +20,7 @@ from saferoom.app.proofs import Proofs
 from saferoom.app.together import Group
 from saferoom.canonical import Json
 from saferoom.core.enrolment import Enrolment, Role
+from saferoom.core.retention import Retention
 from saferoom.core.trust import Trust
 from saferoom.crypto.signing import KeyId, SigningKey
 from saferoom.ports import (
@@ -29,6 +30,7 @@ from saferoom.ports import (
     RandomBytes,
     Sink,
     Steward,
+    Tail,
     TimestampAuthority,
     Vault,
     Witness,
@@ -61,6 +63,14 @@ class LogFiles(Protocol):
         """Prove that the log of one published size grew into that of another."""
         ...
 
+    def root_with(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the published log would have with these behind it."""
+        ...
+
+    def entries(self, first: int) -> Iterable[bytes]:
+        """Yield the published leaves from an index on."""
+        ...
+
     def cosigned(self) -> str | None:
         """Return the newest note that a quorum of witnesses cosigned."""
         ...
@@ -89,6 +99,38 @@ class Stamping:
         return self.asked_at is None or now - self.asked_at >= every
 
 
+class TailKeys(Protocol):
+    """A key for each day; whoever has one has those of later days, never of earlier ones."""
+
+    def key(self, day: int) -> bytes | None:
+        """Return a day's key; None: it was destroyed."""
+        ...
+
+    def forget_before(self, day: int) -> None:
+        """Destroy the keys of earlier days, durably."""
+        ...
+
+
+class Archives(Protocol):
+    """Sealed archives of what left the line, each with a key that can be destroyed."""
+
+    def names(self) -> list[str]:
+        """List them, oldest first."""
+        ...
+
+    def put(self, name: str, data: bytes, key: bytes) -> None:
+        """Store one and its key durably."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Read one."""
+        ...
+
+    def destroy(self, name: str) -> bool:
+        """Destroy its key durably; False: it was destroyed before."""
+        ...
+
+
 @dataclass(frozen=True)
 class Room:
     """Everything that a use case may reach for."""
@@ -112,9 +154,15 @@ class Room:
     witnesses: tuple[Witness, ...] = ()
     authorities: tuple[TimestampAuthority, ...] = ()
     stamping: Stamping = field(default_factory=Stamping)
+    tails: tuple[Tail, ...] = ()
+    tail_keys: TailKeys | None = None  # None: nothing is kept for a replay
+    tail_days: int = 35  # for how long what a tail keeps can be opened
+    archives: Archives | None = None  # None: everything stays on line
+    retention: Retention = field(default_factory=Retention)
     cosigning: Cosigning = field(default_factory=Cosigning)
     group: Group = field(default_factory=Group)
     proofs: Proofs = field(default_factory=Proofs)
+    placed: dict[str, int] = field(default_factory=dict)  # tail → how many places it was told
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
 
 

@@ -17,7 +17,9 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
+from saferoom.app import behind
 from saferoom.app.context import Room
+from saferoom.app.tailing import keep_rows
 from saferoom.core.moment import read_instant, write_instant
 from saferoom.errors import Tampered
 
@@ -26,7 +28,7 @@ MOST_AT_ONCE = 2_000
 _NAME = "sequencer"
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _UNACKNOWLEDGED = (
-    sa.select(t.entry.c.id, t.entry.c.leaf)
+    sa.select(t.entry.c.id, t.entry.c.leaf, t.entry.c.kind)
     .where(t.entry.c.id.in_(_IDS), t.entry.c.acknowledged.is_(False))
     .order_by(t.entry.c.number)
 )
@@ -39,6 +41,7 @@ def sequence(room: Room) -> int:
     Zero also where another sequencer holds the lease.
     """
     with reading(room.database) as connection:
+        behind.check_not_found(connection)
         if _size(connection) == room.log.size and not _waiting(connection, 1):
             return 0
     epoch = _take_lease(room)
@@ -76,12 +79,12 @@ def acknowledge(room: Room, entries: Sequence[str]) -> None:
 def offer(room: Room, entries: Sequence[str]) -> list[str]:
     """Give the sinks what they did not acknowledge yet; return it, to be marked as such."""
     with reading(room.database) as connection:
-        found = connection.execute(_UNACKNOWLEDGED, {"ids": list(entries)})
-        rows = [(row.id, row.leaf) for row in found]
-    if rows:
+        found = connection.execute(_UNACKNOWLEDGED, {"ids": list(entries)}).all()
+    if found:
+        keep_rows(room, [(row.id, row.kind) for row in found])  # first: they can be replayed
         for sink in room.sinks:
-            sink.append(rows)
-    return [id_ for id_, _ in rows]
+            sink.append([(row.id, row.leaf) for row in found])
+    return [row.id for row in found]
 
 
 def mark_acknowledged(connection: Connection, entries: Sequence[str]) -> None:

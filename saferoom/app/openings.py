@@ -1,8 +1,9 @@
 """What may an auditor read of the log in clear, and who knows that it was read?
 
 Openings, records and the signed papers that entries rest on, page by page, for auditors
-alone. Each page is a log entry of its own, written before the page is given out. What was
-shredded stays closed. The monitor (saferoom/monitor) checks all of it against the tiles.
+alone. Each page is a log entry of its own, which every mandatory sink holds before the page is
+given out. What was shredded stays closed. The monitor (saferoom/monitor) checks all of it
+against the tiles.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft
+from saferoom.app.log import acknowledge
 from saferoom.app.shredding import load_keys, open_openings
 from saferoom.app.together import write_together
 from saferoom.canonical import Json, parse_object
 from saferoom.core.enrolment import Role
 from saferoom.crypto.signing import Statement
-from saferoom.errors import BadInput, Refusal
+from saferoom.errors import BadInput, Refusal, Unavailable
 from saferoom.tlog.commitments import Opening
 
 PAGE = 1_000
@@ -48,7 +50,11 @@ def export(room: Room, caller: Caller, first: int, size: int | None) -> dict[str
         raise BadInput("FIELD_INVALID", "first, size")
     last = min(first + PAGE, until)
     personal: dict[str, Json] = {"auditor": caller.holder, "entries": [first, last]}
-    write_together(room, Draft("openings_exported", caller.holder, personal))
+    entry = write_together(room, Draft("openings_exported", caller.holder, personal))
+    try:
+        acknowledge(room, [entry])
+    except Unavailable as error:
+        raise Unavailable("NOT_DELIVERED") from error
     with reading(room.database) as connection:
         lines = _lines(connection, room, first, last)
     return {"origin": room.origin, "size": until, "next": last, "lines": [*lines]}

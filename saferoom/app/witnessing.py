@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
-from saferoom.app import loading
+from saferoom.app import behind, loading
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.canonical import Digest
@@ -80,6 +80,7 @@ def check_witnessed(connection: Connection, room: Room) -> Digest | None:
     """Return nothing, or the override that a release needs and names; else refuse."""
     if not _quorum(room):
         return None
+    behind.check_not_found(connection)
     seen = newest_quorum(room)
     if seen is not None and room.clock() - seen.at < OLDEST:
         return None
@@ -161,6 +162,7 @@ def _line_of(room: Room, witness: Witness, target: Note) -> SignatureLine:
     head = target.checkpoint
     for _ in range(2):
         if size > head.size:
+            behind.check_witness(room, witness)
             raise Unavailable("WITNESS_UNAVAILABLE", f"{witness.name} has seen a larger tree")
         proof = room.log.consistency(size, head.size)
         answer = witness.add_checkpoint(target.text(), size, proof)

@@ -22,11 +22,12 @@ from saferoom.client import keyfolder
 from saferoom.client.bundling import make_bundle, pages
 from saferoom.client.http import RoomClient
 from saferoom.client.trustfile import read_trust, trust_of
-from saferoom.crypto.signing import Statement
+from saferoom.crypto.signing import Statement, hex_bytes
 from saferoom.errors import BadInput, NotFound
 from saferoom.monitor.alarms import ALARMS, Alarm
+from saferoom.monitor.archives import check_archive, check_places
 from saferoom.monitor.auditing import Asked, Visit
-from saferoom.monitor.places import open_log
+from saferoom.monitor.places import newest, open_log
 from saferoom.monitor.trusted import read_trusted
 
 app = typer.Typer(help="Watch the log from outside.", no_args_is_help=True)
@@ -127,6 +128,42 @@ def bundle(
     told = {"file": str(out), "bytes": len(data), "sha256": digest_bytes(data)}
     text = f"{out}: {len(data)} bytes. It holds personal data. Check: saferoom verify {out}"
     tell(told, text, as_json=as_json)
+
+
+@app.command("archive")
+def archive(
+    *,
+    file: Annotated[Path, typer.Argument(help="An archive, as it lies in HOME/archive.")],
+    key: Annotated[Path, typer.Option(help="Its key, as it lies in HOME/keys/archive.")],
+    trust: Annotated[Path, typer.Option(help="The trust file.")],
+    log: Annotated[
+        str | None, typer.Option(help="The log's folder or address: each leaf at its place.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new file for what it opens: personal data.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check an archive of old openings, years later and without the room; show what it opens."""
+    trusted = read_trusted(_read(trust))
+    found = check_archive(_read(file), _read_key(key), trusted)
+    if log is not None:
+        fetch = open_log(log)
+        head = trusted.check_note(newest(fetch)).checkpoint
+        check_places(found, fetch, head.size)
+    if out is not None:
+        out.touch(mode=0o600, exist_ok=False)
+        out.write_bytes(b"".join(canonical_bytes(line) + b"\n" for line in found.lines))
+    told = {"month": found.month, "entries": len(found.lines), "opened": found.opened}
+    text = f"{len(found.lines)} entries of {found.month}, {found.opened} of them opened: as signed"
+    tell(told, text, as_json=as_json)
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return hex_bytes(_read(path).decode("ascii").strip(), 32)
+    except UnicodeDecodeError as error:
+        raise BadInput("KEY_FOLDER", "an archive's key") from error
 
 
 def _tell(visit: Visit, alarms: Sequence[Alarm], seconds: float, *, as_json: bool) -> None:

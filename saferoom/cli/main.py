@@ -32,6 +32,7 @@ from saferoom.cli import (
     profile,
     receipts,
     record,
+    restore,
     serve,
     vault,
     verify,
@@ -90,6 +91,7 @@ app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
 app.add_typer(authority.app, name="authority")
 app.add_typer(witness.app, name="witness")
+app.command("restore")(restore.restore)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 

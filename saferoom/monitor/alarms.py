@@ -12,7 +12,7 @@ from saferoom.canonical import Json
 
 ALARMS: dict[str, str] = {
     "LOG_UNREADABLE": "a tile, an entry bundle or the checkpoint is missing, cut or malformed",
-    "CHECKPOINT_UNSIGNED": "no sound key of the trust file signed the checkpoint",
+    "CHECKPOINT_UNSIGNED": "no sound key of the trust file, in its time, signed the checkpoint",
     "CHECKPOINT_UNWITNESSED": "too few witnesses of the trust file cosigned the checkpoint",
     "WITNESSES_SILENT": "the newest quorum of witnesses is older than a day",
     "ROOT_WRONG": "the entries do not give the checkpoint's root",

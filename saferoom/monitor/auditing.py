@@ -28,6 +28,7 @@ from saferoom.tlog.tile import Fetch
 
 OLDEST_SECONDS = 24 * 3600
 PROMISE = "saferoom/promise/1"
+PROMISE_SECONDS = 60  # from the writing of an entry to its deadline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class Visit:
     size: int = 0
     opened: int = 0
     _latest: str = ""
+    _asked_hours: set[int] = field(default_factory=set)
+    _hours: dict[int, str] = field(default_factory=dict)  # size → hour of its newest entry
     _export: Export | None = None
     _books: Books = field(init=False)
 
@@ -76,8 +79,8 @@ class Visit:
         self.size = head.size
         yield from self._witnesses(signed)
         seen = memory.remember(asked.memory, head.origin)
-        others = [asked.trusted.check_note(text).checkpoint for text in asked.others]
-        for size in memory.conflicts(seen, [*others, head]):
+        others = [asked.trusted.check_note(text) for text in asked.others]
+        for size in memory.conflicts(seen, [*(one.checkpoint for one in others), head]):
             yield Alarm("FORKED", f"two roots of size {size} were signed")
         if longest := max((size for size in seen if size > head.size), default=0):
             yield Alarm("LOG_SHRANK", f"from {longest} to {head.size}")
@@ -85,8 +88,10 @@ class Visit:
             self._export = read_export(asked.openings)
         wanted = {size: root for size, root in seen.items() if size <= head.size}
         walk = Walk(asked.fetch, head.size, wanted | {head.size: head.root}, self._leaf)
+        self._asked_hours = {one.checkpoint.size for one in others}
         found = [*walk.run()]
         yield from found
+        yield from self._keys([signed, *others])
         yield from self._promises(walk.hashes)
         forked = seen.get(head.size, head.root) != head.root
         if not found and not forked:  # what does not add up is not taken for the past
@@ -102,6 +107,15 @@ class Visit:
         elif self.asked.now.timestamp() - at > OLDEST_SECONDS:
             yield Alarm("WITNESSES_SILENT", "for more than a day")
 
+    def _keys(self, notes: Sequence[SignedCheckpoint]) -> Iterator[Alarm]:
+        """Ask of each note whether a key signed it that was in its time by its newest entry."""
+        now = self.asked.now.timestamp()
+        for note in notes:
+            size = note.checkpoint.size
+            hour = self._latest if size >= self.size else self._hours.get(size, "")
+            if not self.asked.trusted.vouched(note, _instant(hour), now):
+                yield Alarm("CHECKPOINT_UNSIGNED", f"a key out of its time, at size {size}")
+
     def _leaf(self, index: int, data: bytes, _digest: bytes) -> Iterator[Alarm]:
         leaf = read_leaf(data)
         if leaf is None:
@@ -110,6 +124,8 @@ class Visit:
         if leaf.hour < self._latest and _hours(leaf.hour, self._latest) > 1:
             yield Alarm("TIME_BACKWARDS", "more than an hour", index)
         self._latest = max(self._latest, leaf.hour)
+        if index + 1 in self._asked_hours:
+            self._hours[index + 1] = self._latest
         if self._export is None:
             return
         try:
@@ -122,24 +138,31 @@ class Visit:
             yield from self._books.enter(opened)
 
     def _promises(self, logged: set[bytes]) -> Iterator[Alarm]:
-        keys = {key.id: key for key in self.asked.trusted.log_keys}
+        keys = {one.key.id: one for one in self.asked.trusted.log_keys}
         for promise in self.asked.promises:
             body, signer = promise.body, promise.signers()[:1]
             key = keys.get(signer[0]) if signer else None
             if body.get("kind") != PROMISE or key is None:
                 raise Tampered("CHECKPOINT_UNTRUSTED", "a promise of another log")
-            promise.check_signed_by(key)
-            late = self.asked.now > datetime.fromisoformat(str(body["deadline"]))
+            promise.check_signed_by(key.key)
+            deadline = datetime.fromisoformat(str(body["deadline"]))
+            given = deadline.timestamp() - PROMISE_SECONDS
+            if not key.begins - PROMISE_SECONDS <= given < key.ends:
+                raise Tampered("CHECKPOINT_UNTRUSTED", "a promise by a key out of its time")
+            late = self.asked.now > deadline
             if late and bytes.fromhex(str(body["entry"])) not in logged:
                 yield Alarm("PROMISE_BROKEN", f"promised by {body['deadline']}")
 
 
+def _instant(hour: str) -> float | None:
+    """Return when an hour began; None for no hour, and for an impossible one, which is told."""
+    try:
+        return datetime.strptime(hour, "%Y-%m-%dT%HZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
 def _hours(earlier: str, later: str) -> float:
     """Count hours between two leaves' hours; an impossible day counts as one too many."""
-    try:
-        first, last = (
-            datetime.strptime(t, "%Y-%m-%dT%HZ").replace(tzinfo=UTC) for t in (earlier, later)
-        )  # one pair
-    except ValueError:
-        return 2.0
-    return (last - first).total_seconds() / 3600
+    first, last = _instant(earlier), _instant(later)
+    return 2.0 if first is None or last is None else (last - first) / 3600

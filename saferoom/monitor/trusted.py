@@ -18,6 +18,23 @@ AHEAD_SECONDS = 300  # how far clocks may differ
 
 
 @dataclass(frozen=True)
+class LogKey:
+    """One sound key of the log, and for when it vouches."""
+
+    key: VerifyKey
+    begins: float
+    ends: float
+
+    def vouches(self, newest: float | None, now: float) -> bool:
+        """Say whether it may have signed over an entry of this hour; None: over none.
+
+        It signed no earlier than the newest entry was written, so one that had ended by then
+        vouches for nothing. A later key does vouch for older entries: that is what rotation is.
+        """
+        return self.begins <= now + AHEAD_SECONDS and (newest is None or newest < self.ends)
+
+
+@dataclass(frozen=True)
 class Witness:
     """Whose key it is, and for when it vouches."""
 
@@ -35,18 +52,23 @@ class Trusted:
     """What the trust file says, as far as a monitor asks."""
 
     origin: str
-    log_keys: tuple[VerifyKey, ...]  # the sound ones
+    log_keys: tuple[LogKey, ...]  # the sound ones
     founders: tuple[Statement, ...]
     witnesses: dict[NoteKey, Witness]
     quorum: int
 
     def check_note(self, text: str) -> SignedCheckpoint:
         """Refuse a note that no sound key of this log signed."""
-        keys = [NoteKey(self.origin, key) for key in self.log_keys]
+        keys = [NoteKey(self.origin, one.key) for one in self.log_keys]
         signed = check_note(read_note(text), [*keys, *self.witnesses], only_known=False)
         if signed.checkpoint.origin != self.origin:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         return signed
+
+    def vouched(self, signed: SignedCheckpoint, newest: float | None, now: float) -> bool:
+        """Say whether a key in its time stands behind a checkpoint over an entry of this hour."""
+        signers = {signer.key for signer in signed.signers}
+        return any(one.vouches(newest, now) for one in self.log_keys if one.key in signers)
 
     def quorum_time(self, signed: SignedCheckpoint, now: float) -> int | None:
         """Return since when a quorum of organisations had seen it; None without one."""
@@ -78,7 +100,7 @@ def _read(body: dict[str, Json]) -> Trusted:
     return Trusted(
         origin=str(body["origin"]),
         log_keys=tuple(
-            VerifyKey.from_hex(one["key"])
+            LogKey(VerifyKey.from_hex(one["key"]), *_period(one))
             for one in _objects(body["log_keys"])
             if not one["compromised"]
         ),
@@ -89,9 +111,12 @@ def _read(body: dict[str, Json]) -> Trusted:
 
 
 def _witness(body: dict[str, Json]) -> Witness:
+    return Witness(str(body["organisation"]), *_period(body))
+
+
+def _period(body: dict[str, Json]) -> tuple[float, float]:
     ends = body["valid_until"]
-    until = math.inf if ends is None else _seconds(ends)
-    return Witness(str(body["organisation"]), _seconds(body["valid_from"]), until)
+    return _seconds(body["valid_from"]), math.inf if ends is None else _seconds(ends)
 
 
 def _seconds(instant: Json) -> float:

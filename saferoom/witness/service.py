@@ -8,13 +8,20 @@ judge, store, sign, answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
 from saferoom.errors import BadInput
-from saferoom.tlog.checkpoint import Checkpoint, Note, SignatureLine, cosign_checkpoint
+from saferoom.tlog.checkpoint import (
+    MOST_SIGNATURES,
+    Checkpoint,
+    Note,
+    NoteKey,
+    SignatureLine,
+    cosign_checkpoint,
+)
 from saferoom.witness.home import WitnessHome
 from saferoom.witness.requests import (
     FORKED,
@@ -61,8 +68,10 @@ class Witness:
                     seen = self.home.last(origin)
                     if seen is not None:
                         mark = self._cosign(seen.checkpoint)
-                        kept = (line for line in seen.signatures if line.name != mark.name)
-                        return Answer(200, Note(seen.checkpoint, (*kept, mark)).text())
+                        own = self.home.logs()[origin]
+                        kept = [line for line in seen.signatures if _signed_by(line, own)]
+                        lines = (*kept[: MOST_SIGNATURES - 1], mark)
+                        return Answer(200, Note(seen.checkpoint, lines).text())
         return UNKNOWN_LOG
 
     def _cosign(self, checkpoint: Checkpoint) -> SignatureLine:
@@ -76,3 +85,8 @@ class Witness:
         differs = same_size and seen is not None and seen.checkpoint.root != new.root
         if refused is FORKED or (refused.status == 409 and differs):
             self.home.accuse(asked.note)
+
+
+def _signed_by(line: SignatureLine, keys: Sequence[NoteKey]) -> bool:
+    """Say whether a line is under a key of the log: others' lines were never checked here."""
+    return any((line.name, line.hint) == (key.name, key.hint) for key in keys)

@@ -13,7 +13,18 @@ from collections.abc import Callable
 
 import structlog
 
-from saferoom.app import erasures, idempotency, log, people, posting, stamping, teaching, witnessing
+from saferoom.app import (
+    archiving,
+    erasures,
+    idempotency,
+    log,
+    people,
+    posting,
+    stamping,
+    tailing,
+    teaching,
+    witnessing,
+)
 from saferoom.app.context import Room
 from saferoom.errors import SaferoomError
 from saferoom.worker.witnessing import asking
@@ -26,6 +37,7 @@ GATHER_SECONDS = 0.2  # so long entries gather once one waits: a checkpoint cost
 PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("deliver", log.deliver),
     ("sequence", log.sequence),
+    ("tail", tailing.keep_places),
     ("teach", teaching.teach),
     ("erase", erasures.carry_out_waiting),
     ("witnesses", witnessing.warn),
@@ -38,6 +50,7 @@ APART: tuple[tuple[str, Callable[[Room], int]], ...] = (
 SWEEPS: tuple[tuple[str, Callable[[Room], int]], ...] = (
     ("sweep tokens", people.forget_expired_tokens),
     ("sweep retries", idempotency.forget_old),
+    ("retention", archiving.keep),
 )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from saferoom.adapters import sinks
-from saferoom.adapters.sinks import FileSink
-from saferoom.errors import Tampered, Unavailable
+from saferoom.adapters import append_file
+from saferoom.adapters.sinks import FileSink, open_sinks
+from saferoom.errors import BadInput, Tampered, Unavailable
 
 FIRST, SECOND = ("e1", b"leaf 1"), ("e2", b"leaf 2")
 
@@ -57,7 +57,7 @@ def test_torn_last_line_is_cut_on_restart(tmp_path: Path, cut: int) -> None:
 
 
 def test_long_torn_line_is_cut_on_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sinks, "_BLOCK", 16)
+    monkeypatch.setattr(append_file, "_BLOCK", 16)
     path = tmp_path / "log"
     for before in (b"", b'{"id":"e1","leaf":"6c6561662031"}\n'):
         path.write_bytes(before + b"x" * 100)
@@ -122,3 +122,78 @@ def test_sink_that_lost_what_it_acknowledged_stays_unavailable(
     for _ in range(2):
         with pytest.raises(Unavailable):
             sink.append([SECOND])
+
+
+def test_two_programs_append_to_one_file(tmp_path: Path) -> None:
+    """The API offers what it releases, a worker apart what a crash left."""
+    path = tmp_path / "log"
+    api, worker = FileSink(path), FileSink(path)
+    for number in range(20):
+        (api if number % 2 else worker).append([(f"e{number}", b"leaf")])
+    api.append([FIRST])
+    assert [one for one, _ in stored(path)] == [*(f"e{n}" for n in range(20)), "e1"]
+    path.write_bytes(path.read_bytes() + b'{"id":"torn')
+    worker.append([SECOND])
+    assert stored(path)[-2:] == [FIRST, SECOND]
+    api.close()
+    worker.close()
+
+
+def test_a_file_that_was_taken_away_while_it_was_open_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    sink = FileSink(path)
+    sink.append([FIRST])
+    path.unlink()
+    with pytest.raises(Unavailable):
+        sink.append([SECOND])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+def test_the_newest_are_read_from_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(append_file, "_BLOCK", 16)
+    sink = FileSink(tmp_path / "log")
+    assert sink.newest(most) == []
+    sink.append([FIRST, SECOND, ("e3", b"")])
+    sink.close()
+    with (tmp_path / "log").open("ab") as file:
+        file.write(b"torn")
+    assert sink.newest(most) == ["e1", "e2", "e3"][-most:]
+
+
+def test_the_tail_stands_beside(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "sink" / "entries.log")
+    assert list(sink.kept("tail")) == []
+    sink.keep("tail", [b"one", b"two"])
+    sink.append([FIRST])
+    sink.keep("tail", [b"three"])
+    sink.close()
+    assert list(sink.kept("tail")) == [b"one", b"two", b"three"]
+    assert (sink.last("tail"), sink.last("places")) == (b"three", None)
+    assert list(sink.entries()) == [FIRST]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "", "file,", "file,file", "files", "file://relative", "file://host/path", "folder://x",
+        "folder:relative", "syslog://", "syslog:///x", "syslog://h:port", "http://h", "FILE",
+    ],
+)  # fmt: skip  # a table
+def test_a_sink_that_is_none_is_refused(tmp_path: Path, named: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        open_sinks(named, tmp_path)
+    assert caught.value.code == "SETTING_INVALID"
+
+
+def test_each_sink_of_the_setting_is_opened(tmp_path: Path) -> None:
+    named = f"file, file://{tmp_path}/disk,folder://{tmp_path}/worm,syslog://h,syslog+tls://h:9"
+    opened = open_sinks(named, tmp_path)
+    assert [one.name for one in opened] == ["file", "file 2", "folder", "syslog", "syslog+tls"]
+    opened[1].append([FIRST])
+    assert (tmp_path / "disk" / "entries.log").exists()
+    with pytest.raises(BadInput):
+        open_sinks("syslog+tls://h", tmp_path, tmp_path / "nothing.pem")
+    for one in opened:
+        one.close()

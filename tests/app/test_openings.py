@@ -11,7 +11,7 @@ from saferoom.adapters.database.engine import writing
 from saferoom.app import openings
 from saferoom.app.shredding import shred
 from saferoom.canonical import Json, canonical_bytes
-from saferoom.errors import BadInput, Refusal
+from saferoom.errors import BadInput, Refusal, Unavailable
 from saferoom.monitor.auditing import Asked, Visit
 from saferoom.monitor.places import open_log
 from saferoom.monitor.trusted import read_trusted
@@ -98,6 +98,19 @@ def test_each_page_is_logged_before_it_is_given(world: World) -> None:
     world.settle()
     assert world.room.log.size == size + 1
     assert world.count(t.entry, kind="openings_exported") == 1
+
+
+def test_no_page_is_given_before_every_sink_holds_its_entry(world: World) -> None:
+    world.settle()
+    world.sink.away = True
+    with pytest.raises(Unavailable) as caught:
+        openings.export(world.room, AUDITOR, 0, None)
+    assert caught.value.code == "NOT_DELIVERED"
+    assert world.count(t.entry, kind="openings_exported") == 1  # it was asked for, and that stands
+    world.sink.away = False
+    held = len(world.sink.held)
+    assert openings.export(world.room, AUDITOR, 0, None)["lines"]
+    assert len(world.sink.held) == held + 1
 
 
 def test_only_an_auditor_is_given_one(world: World) -> None:

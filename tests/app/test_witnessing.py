@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,12 @@ class Near:
         if answer.status != 200:
             raise Unavailable("WITNESS_UNAVAILABLE", f"{answer.status}")
         return self.says(answer.body)
+
+    def checkpoint(self, origin: str) -> str | None:
+        if self.away:
+            raise Unavailable("WITNESS_UNAVAILABLE", self.name)
+        answer = self.service.checkpoint(hashlib.sha256(origin.encode()).hexdigest())
+        return answer.body if answer.status == 200 else None
 
 
 def trust_of(world: World, *, quorum: int = 2, names: Sequence[str] = NAMES) -> Trust:

@@ -20,6 +20,7 @@ from saferoom.core.enrolment import Role
 from saferoom.core.log_events import KINDS, build_entry
 from saferoom.core.moment import write_instant
 from saferoom.core.promise import Promise
+from saferoom.core.trust import LogKey
 from saferoom.core.uscc import make_uscc
 from saferoom.core.witnesses import Witnesses
 from saferoom.crypto.signing import Statement
@@ -402,6 +403,49 @@ def test_a_checkpoint_of_another_key_is_found(told: Told, compromised: bool) -> 
     assert told.visit() == ["CHECKPOINT_UNSIGNED"]
 
 
+@pytest.mark.parametrize(
+    ("period", "codes"),
+    [
+        ({"valid_until": "2026-11-20T09:59:59Z"}, ["CHECKPOINT_UNSIGNED"]),
+        ({"valid_until": "2026-11-20T10:00:00Z"}, ["CHECKPOINT_UNSIGNED"]),
+        ({"valid_until": "2026-11-20T10:00:01Z"}, []),
+        ({"valid_from": "2026-11-20T10:56:01Z"}, ["CHECKPOINT_UNSIGNED"]),
+        ({"valid_from": "2026-11-20T10:56:00Z"}, []),  # clocks may differ; older entries count
+    ],
+)
+def test_a_log_key_out_of_its_time_vouches_for_nothing(
+    told: Told, period: dict[str, str], codes: list[str]
+) -> None:
+    """The entries are of the hour that begins at 10:00; the monitor looks at 10:51."""
+    key = LogKey.from_body(told.trust.log_keys[0].to_body() | period)
+    told.trust = tale.trust(log_keys=(key,))
+    assert told.visit() == codes
+
+
+def test_a_log_that_changed_its_key_is_well_and_an_old_note_keeps_its_worth(
+    tmp_path: Path,
+) -> None:
+    new = f.signing_key("new log")
+    late = replace(released(source="stored", charge_mbit=0), at=NOW + timedelta(hours=2))
+    told = tell(tmp_path, [*good(), late])
+    old_key = replace(told.trust.log_keys[0], valid_until="2026-11-20T12:00:00Z")
+    new_key = replace(
+        told.trust.log_keys[0], key=new.public.raw.hex(), valid_from="2026-11-20T12:00:00Z"
+    )
+    told.trust = tale.trust(log_keys=(old_key, new_key))
+    after = {"now": NOW + timedelta(hours=3), "memory": None}
+    assert told.visit(**after) == ["CHECKPOINT_UNSIGNED"]
+    size = len(told.leaves)
+    (told.folder / "log/checkpoint").write_text(
+        sign_checkpoint(Checkpoint(ORIGIN, size, root(told.leaves)), new)
+    )
+    assert told.visit(**after) == []
+    before = sign_checkpoint(Checkpoint(ORIGIN, size - 1, root(told.leaves[:-1])), LOG_KEY)
+    beyond = sign_checkpoint(Checkpoint(ORIGIN, size, root(told.leaves)), LOG_KEY)
+    assert told.visit(**after, others=[before]) == []
+    assert told.visit(**after, others=[beyond]) == ["CHECKPOINT_UNSIGNED"]
+
+
 def test_witnesses_are_asked_for(told: Told) -> None:
     told.trust = tale.trust(witnesses=Witnesses(2, (witness("w1"), witness("w2"), witness("w3"))))
     assert told.visit() == ["CHECKPOINT_UNWITNESSED"]
@@ -410,6 +454,31 @@ def test_witnesses_are_asked_for(told: Told) -> None:
     assert told.visit() == []
     assert told.visit(now=NOW + timedelta(hours=24, seconds=1)) == ["WITNESSES_SILENT"]
     assert set(KEYS) >= {"w1", "w2"}
+
+
+def test_a_fork_that_two_witnesses_saw_each_a_half_of_is_found(tmp_path: Path) -> None:
+    """Each cosigned one branch, honestly; two of three never cosign both."""
+    entries = leaves(20)
+    told = Told(tmp_path, [], tale.trust(witnesses=Witnesses(1, (witness("w1"), witness("w2")))))
+    LogFiles(tmp_path / "log", ORIGIN, [LOG_KEY]).extend(0, entries)
+    mine = (tmp_path / "log/checkpoint").read_text()
+    branch = [*entries[:-1], *leaves(30)[25:26]]
+    other = sign_checkpoint(Checkpoint(ORIGIN, 20, root(branch)), LOG_KEY)
+    (tmp_path / "log/cosigned").write_text(cosigned({"w1": NOW}, mine))
+    assert told.visit(openings=None, others=[cosigned({"w2": NOW}, mine)]) == []
+    assert "FORKED" in told.visit(openings=None, others=[cosigned({"w2": NOW}, other)])
+    told.trust = tale.trust(witnesses=Witnesses(2, (witness("w1"), witness("w2"), witness("w3"))))
+    assert told.visit(openings=None, memory=None) == ["CHECKPOINT_UNWITNESSED"]
+
+
+def test_a_log_that_was_rolled_back_and_signed_anew_is_found(tmp_path: Path) -> None:
+    """The tail is cut, other entries take its places, and the log's own key signs it all."""
+    entries = leaves(20)
+    assert visited(tmp_path, entries) == []
+    anew = leaves(40)[30:]
+    for size in (19, 20, 25):
+        found = visited(tmp_path, [*entries[:15], *anew][:size])
+        assert set(found) & {"LOG_SHRANK", "FORKED"}, size
 
 
 def test_a_retired_key_and_a_time_ahead_vouch_for_nothing(told: Told) -> None:
@@ -440,6 +509,14 @@ def test_a_broken_promise_is_found(told: Told) -> None:
     assert told.visit(promises=[promise(broken, seconds=1)]) == []
     assert told.visit(promises=[promise(broken, seconds=-1)]) == ["PROMISE_BROKEN"]
     assert told.visit(promises=[promise(broken, "eve", seconds=-1)]) == ["LOG_UNREADABLE"]
+
+
+def test_a_promise_by_a_retired_key_accuses_nobody(told: Told) -> None:
+    ended = replace(told.trust.log_keys[0], valid_until="2026-11-20T10:45:00Z")
+    broken = leaf_hash(b"never").hex()
+    told.trust = tale.trust(log_keys=(ended,))
+    assert told.visit(promises=[promise(broken, minutes=-1)]) == ["LOG_UNREADABLE"]
+    assert told.visit(promises=[promise(broken, minutes=-6)]) == ["PROMISE_BROKEN"]
 
 
 # --- the table of its own ---

@@ -242,6 +242,18 @@ def test_what_was_seen_is_shown_to_monitors(witness: Witness) -> None:
     assert witness.checkpoint("0" * 64).status == 404
 
 
+def test_what_is_shown_is_a_note_whatever_lines_the_log_brought(witness: Witness) -> None:
+    """Sixteen lines came in, and one is added: a seventeenth could be read by nobody."""
+    own = read_note(note(leaves(5)))
+    keys = [SigningKey(bytes([n]) * 32) for n in range(30, 45)]
+    lines = [cosign_checkpoint(own.checkpoint, f"w{n}", key, 1) for n, key in enumerate(keys)]
+    full = Note(own.checkpoint, (*own.signatures, *lines)).text()
+    assert witness.add_checkpoint(body(full, 0)).status == 200
+    shown = read_note(witness.checkpoint(hashlib.sha256(ORIGIN.encode()).hexdigest()).body)
+    keys_known = [NoteKey(ORIGIN, LOG_KEY.public), witness.home.note_key]
+    assert check_note(shown, keys_known, only_known=True).cosigned  # no strangers' lines
+
+
 def test_nothing_is_signed_that_could_not_be_stored(
     witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
