@@ -26,7 +26,7 @@ from saferoom.core.orders import (
     check_rotate_order,
     check_snapshot_order,
 )
-from saferoom.core.quality import QualityRule
+from saferoom.core.quality import QualityRule, check_served
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
@@ -56,7 +56,7 @@ from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
 from saferoom.vault.profiling import Profiling, check_profile
 from saferoom.vault.publication import SnapshotStore
-from saferoom.vault.quality import Quality, blank
+from saferoom.vault.quality import Quality, blank, closed_views
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
@@ -299,16 +299,17 @@ class Service:
     def _publish(self, day: date, now: datetime) -> Snapshot:
         views = self._declared.views
         self._quality.assess(self._facts)
-        closed = self._quality.closed
+        closed = closed_views(self._declared, self._quality.closed)
         lines = lines_of(self._facts.manifest)  # nothing comes in while it is this order's turn
         with computing(self._facts, self._declared, day, BUCKETS) as compute:
             return self._snapshots.publish(
                 day.isoformat(),
                 views.digest,
                 views.names(),
-                lambda bucket: blank(compute(bucket), self._declared, closed),
+                lambda bucket: blank(compute(bucket), views.names(), closed),
                 now,
                 lambda made, manifest: snapshot_paper(made, manifest, lines, self._keys.answer),
+                closed,
             )
 
     def profile(self, statement: Statement) -> dict[str, Json]:
@@ -362,6 +363,7 @@ class Service:
             raise Unavailable("NOT_READY", "no snapshot")
         if snapshot.manifest.views != permit.manifest.views:
             raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+        check_served(permit.manifest.features, snapshot.manifest.closed)
         known = self._tickets.answered(permit.ticket, snapshot.digest)
         new = [code for code in permit.granted if code not in known]
         refusals = dict(permit.refusals)
