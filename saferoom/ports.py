@@ -105,6 +105,10 @@ class Steward(Protocol):
         """Read a source by its steward's order; counts of rows taken and quarantined come back."""
         ...
 
+    def report(self, statement: Statement) -> Mapping[str, Json]:
+        """Take in what an enterprise says of itself; counts of rows come back."""
+        ...
+
     def materialise(self, order: Statement) -> Snapshot:
         """Compute all views by an operator's order and publish the snapshot."""
         ...

@@ -38,6 +38,7 @@ from saferoom.core.orders import (
 from saferoom.core.proposals import PolicyFile, PolicySet, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
+from saferoom.core.self_report import SelfReport
 from saferoom.core.source import Encoding, Heading, SourceManifest, SourceTable
 from saferoom.core.trust import VaultKeys
 from saferoom.core.uscc import make_uscc
@@ -469,6 +470,19 @@ def profile_order(**changes: object) -> ProfileOrder:
         "nonce": nonce("profile"),
     }
     return ProfileOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def self_report(**changes: object) -> SelfReport:
+    """Report nothing that could be opened, in the enterprise's name."""
+    fields: dict[str, object] = {
+        "enterprise": ENTERPRISE,
+        "table": "self_month",
+        "sealed": "00" * 100,
+        "pledged": True,
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("self-report"),
+    }
+    return SelfReport(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def suspension(**changes: object) -> Suspension:

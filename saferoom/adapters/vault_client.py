@@ -98,6 +98,11 @@ class VaultClient:
         header: dict[str, Json] = {"verb": "ingest", "order": order.to_json()}
         return self._call(header, seconds=self._steward_seconds).header
 
+    def report(self, statement: Statement) -> Mapping[str, Json]:
+        """Take in what an enterprise says of itself; counts of rows come back."""
+        header: dict[str, Json] = {"verb": "report", "order": statement.to_json()}
+        return self._call(header, seconds=self._steward_seconds).header
+
     def materialise(self, order: Statement) -> Snapshot:
         """Compute all views by an operator's order and publish the snapshot."""
         header: dict[str, Json] = {"verb": "materialise", "order": order.to_json()}

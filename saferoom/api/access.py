@@ -113,6 +113,7 @@ TABLE: tuple[Row, ...] = (
     _row("GET /v1/receipts/{receipt_id}", "read a release of bank A's", _VERSION),
     _row("POST /v1/sources/{party}/ingest", "have the source's files read",
          "401 403 403 403 403 403 403 403 403 200 403"),
+    _row("POST /v1/self-reports", "report the enterprise's own figures", _ENTERPRISE),
     _row("POST /v1/snapshots", "have a snapshot computed", _OPERATORS),
     _row("POST /v1/profiles", "have figures of many told",
          "401 403 403 403 403 200 403 403 403 200 200"),

@@ -180,6 +180,10 @@ class SnapshotIn(One):
     """An order to publish a snapshot, signed by an operator."""
 
 
+class ReportIn(One):
+    """An enterprise's own figures, sealed to the vault, signed by the enterprise."""
+
+
 class EraseIn(One):
     """An order to erase an enterprise, signed by itself or by two operators with evidence."""
 
@@ -292,6 +296,9 @@ class SubmittedOut(DigestOut):
     """A version that was read strictly and waits for votes."""
 
     findings: Findings
+    self_reported: list[str] = Field(
+        default=[], description="Of its features: they read what enterprises say of themselves."
+    )
 
 
 class ResultOut(_Out):

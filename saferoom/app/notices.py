@@ -31,6 +31,7 @@ CONCERNED: Mapping[str, str] = {
     "grant_signed": "enterprise",
     "grant_revoked": "enterprise",
     "erased": "enterprise",
+    "self_reported": "enterprise",
     "quality_ticket": "source",
     "own_record_given": "enterprise",
     "record_disputed": "enterprise",

@@ -30,6 +30,7 @@ from saferoom.cli import (
     policy,
     profile,
     record,
+    report,
     serve,
     vault,
     verify,
@@ -74,6 +75,7 @@ app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.command("mock")(mock.mock)
 app.command("profile")(profile.profile)
+app.command("report")(report.report)
 app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
 app.add_typer(version.app, name="version")

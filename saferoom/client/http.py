@@ -234,6 +234,10 @@ class RoomClient:
         """Have the vault read a source; the order is its steward's."""
         return self._post(f"/v1/sources/{party}/ingest", order)
 
+    def report(self, statement: Statement) -> Answer:
+        """Bring an enterprise's own figures, sealed to the vault."""
+        return self._post("/v1/self-reports", statement)
+
     def publish_snapshot(self, order: Statement) -> Answer:
         """Have the vault compute all views as of a day, and publish them."""
         return self._post("/v1/snapshots", order)

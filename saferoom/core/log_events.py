@@ -44,6 +44,7 @@ KINDS: dict[str, EventKind] = {
     "party_suspended": EventKind((), ("party", "statement", "voters")),
     "source_connected": EventKind(("manifest",), ("party", "voters")),
     "ingested": EventKind((), ("source", "rows", "quarantined")),
+    "self_reported": EventKind((), ("enterprise", "table", "statement", "rows", "quarantined")),
     "views_approved": EventKind(("views",), ("voters",)),
     "mock_approved": EventKind(("mock",), ("voters",)),
     "profiled": EventKind(("snapshot", "views"), ("party", "by", "order", "figures")),

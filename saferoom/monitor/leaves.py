@@ -25,6 +25,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "party_suspended": ("", "party statement voters", ""),
     "source_connected": ("manifest", "party voters", ""),
     "ingested": ("", "source rows quarantined", ""),
+    "self_reported": ("", "enterprise table statement rows quarantined", ""),
     "views_approved": ("views", "voters", ""),
     "mock_approved": ("mock", "voters", ""),
     "profiled": ("snapshot views", "party by order figures", ""),

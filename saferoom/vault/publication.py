@@ -70,6 +70,7 @@ class SnapshotStore:
         compute: Callable[[int], Rows],
         now: datetime,
         paper_of: PaperOf | None = None,
+        *,
         closed: tuple[str, ...] = (),
     ) -> Snapshot:
         """Compute and write every bucket, then switch; of what fails nothing stays.

@@ -56,6 +56,7 @@ class Server:
             "check_model": self._check_model,
             "score": self._score,
             "ingest": self._by_order(service.ingest),
+            "report": self._by_order(service.report),
             "materialise": self._by_order(lambda order: {"snapshot": service.materialise(order)}),
             "erase": self._by_order(service.erase),
             "rotate": self._by_order(service.rotate),

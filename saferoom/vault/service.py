@@ -16,8 +16,9 @@ from pathlib import Path
 from saferoom.cage.host import Cage, Shape
 from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import check_active
+from saferoom.core.facts import Table
 from saferoom.core.manifest import Manifest
-from saferoom.core.moment import local_day, read_day, read_instant
+from saferoom.core.moment import local_day, read_day, read_instant, write_instant
 from saferoom.core.orders import (
     EraseOrder,
     IngestOrder,
@@ -27,6 +28,7 @@ from saferoom.core.orders import (
     check_snapshot_order,
 )
 from saferoom.core.quality import QualityRule, check_served
+from saferoom.core.self_report import SelfReport, check_reportable, check_self_report
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
@@ -57,6 +59,7 @@ from saferoom.vault.places import Places
 from saferoom.vault.profiling import Profiling, check_profile
 from saferoom.vault.publication import SnapshotStore
 from saferoom.vault.quality import Quality, blank, closed_views
+from saferoom.vault.self_reports import take_report
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
@@ -201,6 +204,17 @@ class Service:
 
         return self._obedience.once(statement, prepare)
 
+    def report(self, statement: Statement) -> dict[str, Json]:
+        """Take in what an enterprise says of itself, over its own signature."""
+
+        def prepare(now: datetime) -> Act:
+            with self._memory.roster() as roster:
+                report = check_self_report(statement, roster.lookup, now)
+            table = check_reportable(self._declared.tables.get(report.table))
+            return lambda: self._take_report(report, table, statement.digest, now)
+
+        return self._obedience.once(statement, prepare)
+
     def materialise(self, statement: Statement) -> dict[str, Json]:
         """Compute, by an operator's order, the approved views, and publish."""
 
@@ -309,7 +323,7 @@ class Service:
                 lambda bucket: blank(compute(bucket), views.names(), closed),
                 now,
                 lambda made, manifest: snapshot_paper(made, manifest, lines, self._keys.answer),
-                closed,
+                closed=closed,
             )
 
     def profile(self, statement: Statement) -> dict[str, Json]:
@@ -337,6 +351,13 @@ class Service:
         run = Ingestion(self._facts, self._declared.tables, self._keys.sealing, now, paper)
         place = find_place(self._connections, source)
         return run.run(source, self._sources / source.name, order.files, place).to_body()
+
+    def _take_report(
+        self, report: SelfReport, table: Table, paper: Digest, now: datetime
+    ) -> dict[str, Json]:
+        key = self._keys.sealing
+        run = Ingestion(self._facts, self._declared.tables, key, now, paper)
+        return take_report(run, report, table, key, write_instant(now)).to_body()
 
     def _take_back(self) -> None:
         """Erase once more what a restored vault has again; until then nobody is scored."""

@@ -270,6 +270,11 @@ def _profile(b: Building, who: str) -> Any:
     return b.call(who, "POST", "/v1/profiles", one(f.sign(order, who)))
 
 
+def _report(b: Building, who: str) -> Any:
+    paper = f.self_report(asked_at=b.world.now_text, nonce=b.world.nonce)
+    return b.call(who, "POST", "/v1/self-reports", one(f.sign(paper, who)))
+
+
 def _erase(b: Building, who: str) -> Any:
     fixed = {"asked_at": b.world.now_text, "nonce": b.world.nonce}
     order = f.erase_order(code(3), evidence=f.some_digest(), **fixed)
@@ -375,6 +380,7 @@ RECIPES: dict[str, Recipe] = {
     "have the source's files read": _ingest,
     "have a snapshot computed": _publish,
     "have figures of many told": _profile,
+    "report the enterprise's own figures": _report,
     "have an enterprise erased, beside an operator": _erase,
     "read the enterprise's certificate of erasure": _get("/v1/erasures/{b.erasure}"),
     "have the vault's keys changed, beside an operator": _rotate,
