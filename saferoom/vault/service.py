@@ -37,7 +37,7 @@ from saferoom.vault.answers import answer_for, readers, seal_answer
 from saferoom.vault.authority import Permit, check_ingestion, check_score, check_submission
 from saferoom.vault.cages import Cages
 from saferoom.vault.checking import check_home
-from saferoom.vault.connections import find_place
+from saferoom.vault.connections import find_place, read_connection
 from saferoom.vault.custody import Custody
 from saferoom.vault.declarations import Declarations
 from saferoom.vault.erasures import Erasures
@@ -65,6 +65,8 @@ from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
 from saferoom.vault.told import Told
 from saferoom.vault.tombstones import Tombstones
+from saferoom.vault.verifications import Verifications
+from saferoom.vault.verifying import check_not_revoked, check_verify
 
 Clock = Callable[[], datetime]
 SCORE_SECONDS = 60.0  # of evaluation, for one request
@@ -135,6 +137,8 @@ class Service:
                 told,
                 tuple(declared.tables),
             )
+            book = paths.journal / "verified.json"
+            self._verifications = Verifications(book, self._keys.mark_of, erasures.marks)
             asked = OwnRecords(paths.journal / "own-records.log", clock())
             opened.callback(asked.close)
             self._own = OwnAffairs(
@@ -204,6 +208,26 @@ class Service:
 
         return self._obedience.once(statement, prepare)
 
+    def verify(self, statement: Statement, permission: Statement | None) -> dict[str, Json]:
+        """Ask a department, by an enterprise's grant, what it verifies; never the value."""
+        erased, now = self._custody.erased, self._clock()
+        with self._memory.roster() as roster:
+            permit = check_verify(roster, statement, permission, self._declared, now)
+        place = read_connection(self._connections, permit.verifier.name)
+        found = self._verifications.answer(
+            permit.request, permit.question, now, lambda: permit.ask(place)
+        )
+        with self._memory.roster() as roster:
+            check_not_revoked(roster, permit.grant)
+        enterprise = permit.request.enterprise
+        try:
+            with self._custody.unmoved(erased):
+                sealed = permit.seal(found, self._keys.answer, self._random)
+        except Conflict:
+            self._verifications.forget(enterprise, self._clock())
+            raise
+        return {"answer": sealed.hex(), "charge_mbit": permit.question.charge_mbit}
+
     def report(self, statement: Statement) -> dict[str, Json]:
         """Take in what an enterprise says of itself, over its own signature."""
 
@@ -240,6 +264,7 @@ class Service:
                     check_erase_order(statement, roster.lookup, now)
             with self._obedience.turn():
                 certificate = self._custody.erase(statement, order.enterprise, now)
+                self._verifications.forget(order.enterprise, now)
         return {"certificate": certificate.to_json()}
 
     def rotate(self, statement: Statement) -> dict[str, Json]:
