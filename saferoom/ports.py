@@ -93,6 +93,10 @@ class Vault(Protocol):
         """Evaluate once; grades come back sealed."""
         ...
 
+    def verify(self, request: Statement, grant: Statement | None) -> bytes:
+        """Have a department asked that verifies; its one word comes back sealed."""
+        ...
+
     def describe(self) -> Mapping[str, Json]:
         """Return keys, views, the current snapshot, and health."""
         ...

@@ -77,6 +77,20 @@ class VaultClient:
             case _:
                 raise _strange()
 
+    def verify(self, request: Statement, grant: Statement | None) -> bytes:
+        """Have a department asked that verifies; its one word comes back sealed."""
+        permission = None if grant is None else grant.to_json()
+        header: dict[str, Json] = {
+            "verb": "verify",
+            "request": request.to_json(),
+            "grant": permission,
+        }
+        match self._call(header, seconds=self._steward_seconds).header:
+            case {"answer": str(sealed)}:
+                return bytes.fromhex(sealed)
+            case _:
+                raise _strange()
+
     def score(self, request: Statement, grants: Sequence[Statement]) -> Evaluation:
         """Evaluate once; grades come back sealed."""
         bodies: list[Json] = [grant.to_json() for grant in grants]

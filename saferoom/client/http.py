@@ -169,6 +169,15 @@ class RoomClient:
         """Send a signed score request; sealed answers come back."""
         return self._post("/v1/scores", statement, idempotency_key=idempotency_key)
 
+    def verify(self, statement: Statement, grant: Statement) -> Answer:
+        """Have a department asked that verifies; its word comes back sealed."""
+        body: Answer = {"statement": statement.to_json(), "grant": grant.to_json()}
+        return self._write("/v1/verifications", body)
+
+    def questions(self) -> list[Answer]:
+        """List what departments that verify may be asked."""
+        return self._list("/v1/questions", "questions")
+
     def set_contact(self, statement: Statement) -> Digest:
         """Say where one's own party's notices are to go."""
         return _digest(self._post("/v1/contacts", statement))

@@ -66,6 +66,13 @@ KINDS: dict[str, EventKind] = {
         ("bank", "request", "caller", "purpose", "loan_reference", "approvers", "override"),
         ("enterprise", "grant", "budget", "charge_mbit", "answer", "source"),
     ),
+    "verified": EventKind(
+        ("question",),
+        (
+            *("bank", "request", "caller", "purpose", "loan_reference"),
+            *("enterprise", "grant", "charge_mbit", "answer"),
+        ),
+    ),
     "refusal": EventKind((), ("bank", "request"), ("enterprise", "code")),
     "erased": EventKind((), ("enterprise", "statement", "certificate")),
     "keys_rotated": EventKind((), ("statement", "voters")),

@@ -45,6 +45,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "bank request caller purpose loan_reference approvers override",
         "enterprise grant budget charge_mbit answer source",
     ),
+    "verified": (
+        "question",
+        "bank request caller purpose loan_reference enterprise grant charge_mbit answer",
+        "",
+    ),
     "refusal": ("", "bank request", "enterprise code"),
     "erased": ("", "enterprise statement certificate", ""),
     "keys_rotated": ("", "statement voters", ""),

@@ -131,7 +131,7 @@ def test_a_department_asks_to_be_asked_by_name() -> None:
     assert Verifier.from_body(made.to_body()) == made
     for changes in ({"name": "Property"}, {"party": ""}, {"questions": (question(), band())}):
         with pytest.raises(BadInput):
-            Verifier(**{**vars(made), **changes})  # type: ignore[arg-type]
+            Verifier(**{**vars(made), **changes})
 
 
 @pytest.mark.parametrize(
