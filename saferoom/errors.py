@@ -248,6 +248,17 @@ CODES: dict[str, Code] = {
         "The feature views are not the approved ones.",
         "Use the views of the room's catalogue as they are now.",
     ),
+    "CLAIM_CAP": Code(
+        Refusal,
+        "As many different claims about this enterprise were tried as may be.",
+        "Wait until the earlier answers no longer last; a claim that was tried gets its answer.",
+    ),
+    "QUALITY_GATE": Code(
+        Refusal,
+        "The model reads a feature whose source is below its quality gate in this snapshot.",
+        "Nothing was evaluated or charged. Ask again after a snapshot in which GET /v1/quality"
+        " closes none of its tables.",
+    ),
     "K_ANON": Code(
         Refusal,
         "Too few enterprises stand behind this figure.",

@@ -94,6 +94,10 @@ class Vault(Protocol):
         """Evaluate once; grades come back sealed."""
         ...
 
+    def verify(self, request: Statement, grant: Statement | None) -> bytes:
+        """Have a department asked that verifies; its one word comes back sealed."""
+        ...
+
     def describe(self) -> Mapping[str, Json]:
         """Return keys, views, the current snapshot, and health."""
         ...
@@ -104,6 +108,10 @@ class Steward(Protocol):
 
     def ingest(self, order: Statement) -> Mapping[str, Json]:
         """Read a source by its steward's order; counts of rows taken and quarantined come back."""
+        ...
+
+    def report(self, statement: Statement) -> Mapping[str, Json]:
+        """Take in what an enterprise says of itself; counts of rows come back."""
         ...
 
     def materialise(self, order: Statement) -> Snapshot:

@@ -38,9 +38,12 @@ from saferoom.core.orders import (
 from saferoom.core.proposals import PolicyFile, PolicySet, Suspension, VersionSuspension
 from saferoom.core.record import Record
 from saferoom.core.request import ScoreRequest
+from saferoom.core.self_report import SelfReport
+from saferoom.core.service import Service
 from saferoom.core.source import Encoding, Heading, SourceManifest, SourceTable
 from saferoom.core.trust import VaultKeys
 from saferoom.core.uscc import make_uscc
+from saferoom.core.verification import Kind, Question, Verifier, VerifyGrant, VerifyRequest
 from saferoom.core.views import Level, View, ViewSet
 from saferoom.crypto.signing import KeyId, SigningKey, Statement, sign_statement
 
@@ -469,6 +472,75 @@ def profile_order(**changes: object) -> ProfileOrder:
         "nonce": nonce("profile"),
     }
     return ProfileOrder(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def self_report(**changes: object) -> SelfReport:
+    """Report nothing that could be opened, in the enterprise's name."""
+    fields: dict[str, object] = {
+        "enterprise": ENTERPRISE,
+        "table": "self_month",
+        "sealed": "00" * 100,
+        "pledged": True,
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("self-report"),
+    }
+    return SelfReport(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def verifier(**changes: object) -> Verifier:
+    """Declare a department that says whether a certificate of real estate is somebody's."""
+    question = Question(
+        id="owner",
+        item="property.ownership",
+        zh="是否权利人",
+        en="Is it the owner?",
+        kind=Kind.MATCH,
+        edges=(),
+        most_claims=3,
+        days=30,
+        path="/verify/owner",
+    )
+    fields: dict[str, object] = {
+        "name": "property",
+        "party": "tax",
+        "service": Service(hosts=("verify.example",), networks=(), calls_per_minute=60),
+        "questions": (question,),
+    }
+    return Verifier(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def verify_request(**changes: object) -> VerifyRequest:
+    """Ask it about the enterprise, for bank-a."""
+    fields: dict[str, object] = {
+        "bank": BANK,
+        "enterprise": ENTERPRISE,
+        "verifier": "property",
+        "question": verifier().questions[0].digest,
+        "claim": "C-117",
+        "purpose": "credit_approval",
+        "loan_reference": "L-1",
+        "asked_at": NOW_TEXT,
+        "nonce": nonce("verify"),
+    }
+    return VerifyRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def verify_grant(**changes: object) -> VerifyGrant:
+    """Let bank-a ask it."""
+    question = verifier().questions[0]
+    fields: dict[str, object] = {
+        "enterprise": ENTERPRISE,
+        "bank": BANK,
+        "question": question.digest,
+        "purpose": "credit_approval",
+        "charge_mbit": question.charge_mbit,
+        "valid_from": LAST_YEAR,
+        "valid_until": "2027-11-20T00:00:00Z",
+        "risk_ticked": True,
+        "signed_at": NOW_TEXT,
+        "nonce": nonce("verify-grant"),
+    }
+    return VerifyGrant(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def suspension(**changes: object) -> Suspension:

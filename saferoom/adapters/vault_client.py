@@ -77,6 +77,20 @@ class VaultClient:
             case _:
                 raise _strange()
 
+    def verify(self, request: Statement, grant: Statement | None) -> bytes:
+        """Have a department asked that verifies; its one word comes back sealed."""
+        permission = None if grant is None else grant.to_json()
+        header: dict[str, Json] = {
+            "verb": "verify",
+            "request": request.to_json(),
+            "grant": permission,
+        }
+        match self._call(header, seconds=self._steward_seconds).header:
+            case {"answer": str(sealed)}:
+                return bytes.fromhex(sealed)
+            case _:
+                raise _strange()
+
     def score(self, request: Statement, grants: Sequence[Statement]) -> Evaluation:
         """Evaluate once; grades come back sealed."""
         bodies: list[Json] = [grant.to_json() for grant in grants]
@@ -96,6 +110,11 @@ class VaultClient:
     def ingest(self, order: Statement) -> Mapping[str, Json]:
         """Read a source by its steward's order; counts of rows taken and quarantined come back."""
         header: dict[str, Json] = {"verb": "ingest", "order": order.to_json()}
+        return self._call(header, seconds=self._steward_seconds).header
+
+    def report(self, statement: Statement) -> Mapping[str, Json]:
+        """Take in what an enterprise says of itself; counts of rows come back."""
+        header: dict[str, Json] = {"verb": "report", "order": statement.to_json()}
         return self._call(header, seconds=self._steward_seconds).header
 
     def materialise(self, order: Statement) -> Snapshot:

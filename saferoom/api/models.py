@@ -182,6 +182,17 @@ class SnapshotIn(One):
     """An order to publish a snapshot, signed by an operator."""
 
 
+class VerifyIn(_In):
+    """A bank's signed question about an enterprise, and the enterprise's signed permission."""
+
+    statement: StatementIn
+    grant: StatementIn
+
+
+class ReportIn(One):
+    """An enterprise's own figures, sealed to the vault, signed by the enterprise."""
+
+
 class EraseIn(One):
     """An order to erase an enterprise, signed by itself or by two operators with evidence."""
 
@@ -294,6 +305,16 @@ class SubmittedOut(DigestOut):
     """A version that was read strictly and waits for votes."""
 
     findings: Findings
+    self_reported: list[str] = Field(
+        default=[], description="Of its features: they read what enterprises say of themselves."
+    )
+
+
+class VerifyOut(_Out):
+    """One word of a department, sealed to the asking person and the enterprise."""
+
+    answer: str = Field(description="Sealed, hexadecimal.")
+    charge_mbit: int
 
 
 class ResultOut(_Out):

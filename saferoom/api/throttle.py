@@ -74,9 +74,15 @@ def submission_quota(per_day: int = 100) -> Quota:
     return Quota(per_day, timedelta(days=1))
 
 
+def report_quota(per_day: int = 24) -> Quota:
+    """Bound how often an enterprise has the vault read what it says of itself."""
+    return Quota(per_day, timedelta(days=1))
+
+
 @dataclass(frozen=True)
 class Quotas:
     """What an organisation may ask for, and how often."""
 
     scores: Quota = field(default_factory=score_quota)
     submissions: Quota = field(default_factory=submission_quota)
+    reports: Quota = field(default_factory=report_quota)

@@ -32,6 +32,8 @@ CONCERNED: Mapping[str, str] = {
     "grant_signed": "enterprise",
     "grant_revoked": "enterprise",
     "erased": "enterprise",
+    "self_reported": "enterprise",
+    "verified": "enterprise",
     "quality_ticket": "source",
     "own_record_given": "enterprise",
     "record_disputed": "enterprise",

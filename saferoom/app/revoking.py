@@ -21,6 +21,7 @@ from saferoom.app.entries import Draft, write_entries
 from saferoom.app.locking import lock_enterprises
 from saferoom.app.revocations import load_revocations
 from saferoom.app.teaching import queue, teach_now
+from saferoom.app.verifying import is_question
 from saferoom.canonical import Digest
 from saferoom.core.grant import Grant, Revocation, check_revocation, check_revokes, revoked
 from saferoom.core.moment import check_not_ahead, read_instant
@@ -104,7 +105,8 @@ def _check_named(connection: Connection, revocation: Revocation, stored: _Stored
     query = sa.select(t.permission.c.enterprise).where(t.permission.c.digest == revocation.grant)
     if connection.scalar(query) is not None:
         raise Refusal("AUTH_SCOPE", "grant")
-    loading.manifest_of(connection, revocation.version)
+    if not is_question(connection, revocation.version):
+        loading.manifest_of(connection, revocation.version)
 
 
 def _says_no_more(revocation: Revocation, earlier: Revocation) -> bool:

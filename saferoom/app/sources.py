@@ -147,9 +147,9 @@ def _check_connected(connection: sa.Connection, room: Room, statement: Statement
     query = sa.select(t.subject.c.statement).where(
         t.subject.c.kind == "source", t.subject.c.party == party, t.subject.c.state == "approved"
     )
+    statements = (Statement.from_bytes(stored) for stored in connection.scalars(query))
     manifests = (
-        SourceManifest.from_body(Statement.from_bytes(stored).body)
-        for stored in connection.scalars(query)
+        SourceManifest.from_body(one.body) for one in statements if one.kind == SourceManifest.KIND
     )
     source = next((one for one in manifests if one.name == order.connector), None)
     if source is None:

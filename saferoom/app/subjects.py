@@ -18,6 +18,7 @@ from saferoom.core.mock import MockSet
 from saferoom.core.moment import write_instant
 from saferoom.core.proposals import PolicySet
 from saferoom.core.source import SourceManifest
+from saferoom.core.verification import Verifier
 from saferoom.core.views import ViewSet
 from saferoom.crypto.signing import Statement
 from saferoom.errors import BadInput, NotFound, Refusal
@@ -98,8 +99,9 @@ def _read(connection: Connection, room: Room, statement: Statement) -> tuple[Sub
         case GrantTemplate.KIND:
             GrantTemplate.from_body(statement.body)
             return SubjectKind.TEMPLATE, ""
-        case SourceManifest.KIND:
-            manifest = SourceManifest.from_body(statement.body)
+        case SourceManifest.KIND | Verifier.KIND:
+            kind = Verifier if statement.kind == Verifier.KIND else SourceManifest
+            manifest = kind.from_body(statement.body)
             query = sa.select(t.party.c.party).where(t.party.c.party == manifest.party)
             if connection.scalar(query) is None:
                 raise NotFound("NOT_FOUND", "party")

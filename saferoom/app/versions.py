@@ -40,6 +40,7 @@ class Submitted:
 
     digest: Digest
     findings: ModelFindings
+    self_reported: tuple[str, ...]  # of its features: they read an enterprise's own word
 
 
 def submit(room: Room, _caller: Caller, statement: Statement, artefact: bytes) -> Submitted:
@@ -49,9 +50,10 @@ def submit(room: Room, _caller: Caller, statement: Statement, artefact: bytes) -
         raise Tampered("CONTENT_CHANGED", "artefact")
     with reading(room.database) as connection:
         _check(connection, room, statement, manifest)
+        own = loading.views_of(connection, manifest.views).self_reported(manifest.features)
         stored = connection.scalar(_findings_of(manifest.digest))
     if stored is not None:
-        return Submitted(manifest.digest, _read_findings(stored))
+        return Submitted(manifest.digest, _read_findings(stored), own)
     teach(room)  # the vault checks the submitter's key itself
     findings = room.vault.check_model(statement, artefact)
     with writing(room.database) as connection:
@@ -61,7 +63,7 @@ def submit(room: Room, _caller: Caller, statement: Statement, artefact: bytes) -
             _store(connection, room, manifest, findings, signer)
             queue(connection, [statement])
     teach_now(room)
-    return Submitted(manifest.digest, findings)
+    return Submitted(manifest.digest, findings, own)
 
 
 def list_versions(room: Room, caller: Caller) -> list[dict[str, Json]]:
@@ -182,6 +184,9 @@ def _store(
                 "grades": findings.grades,
                 "depth": findings.depth,
                 "surplus": _surplus(connection, room, manifest),
+                "self_reported": [
+                    *loading.views_of(connection, manifest.views).self_reported(manifest.features)
+                ],
             }
         ),
     }
@@ -198,7 +203,8 @@ def _findings_of(digest: str) -> sa.Select[bytes]:
 def _read_findings(stored: bytes) -> ModelFindings:
     body = parse_object(stored)
     features = body.pop("features")
-    del body["surplus"]  # the policy's finding, not the vault's
+    for ours in ("surplus", "self_reported"):  # the policy's findings, not the vault's
+        body.pop(ours, None)
     assert isinstance(features, list)
     return ModelFindings(features=tuple(str(name) for name in features), **body)  # type: ignore[arg-type]  # as _store wrote it
 

@@ -32,6 +32,7 @@ from saferoom.cli import (
     profile,
     receipts,
     record,
+    report,
     restore,
     serve,
     vault,
@@ -77,6 +78,7 @@ app.add_typer(keys.app, name="keys")
 app.command("login")(login.login)
 app.command("mock")(mock.mock)
 app.command("profile")(profile.profile)
+app.command("report")(report.report)
 app.add_typer(policy.app, name="policy")
 app.add_typer(order.app, name="order")
 app.add_typer(version.app, name="version")

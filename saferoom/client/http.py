@@ -169,6 +169,15 @@ class RoomClient:
         """Send a signed score request; sealed answers come back."""
         return self._post("/v1/scores", statement, idempotency_key=idempotency_key)
 
+    def verify(self, statement: Statement, grant: Statement) -> Answer:
+        """Have a department asked that verifies; its word comes back sealed."""
+        body: Answer = {"statement": statement.to_json(), "grant": grant.to_json()}
+        return self._write("/v1/verifications", body)
+
+    def questions(self) -> list[Answer]:
+        """List what departments that verify may be asked."""
+        return self._list("/v1/questions", "questions")
+
     def set_contact(self, statement: Statement) -> Digest:
         """Say where one's own party's notices are to go."""
         return _digest(self._post("/v1/contacts", statement))
@@ -243,6 +252,10 @@ class RoomClient:
     def ingest(self, party: str, order: Statement) -> Answer:
         """Have the vault read a source; the order is its steward's."""
         return self._post(f"/v1/sources/{party}/ingest", order)
+
+    def report(self, statement: Statement) -> Answer:
+        """Bring an enterprise's own figures, sealed to the vault."""
+        return self._post("/v1/self-reports", statement)
 
     def publish_snapshot(self, order: Statement) -> Answer:
         """Have the vault compute all views as of a day, and publish them."""

@@ -1,8 +1,8 @@
 """What may be shared at all, by whom, in which way, and how closely is it guarded?
 
 Declared by the operator in `policies/catalogue.toml`: groups of items. A table of facts
-names the items that allow it; an item that a source only verifies allows none, and no
-column may be guarded less closely than its items.
+names the items that allow it; an item that a source only verifies allows none, no column may
+be guarded less closely than its items, and what an enterprise says of itself has its own tables.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import ClassVar
 from saferoom.core.facts import Table
 from saferoom.core.record import Record, check_field
 from saferoom.core.views import Level
+
+THE_ENTERPRISE = "the enterprise"  # the provider of what an enterprise says of itself
 
 
 class Mode(StrEnum):
@@ -96,5 +98,7 @@ def check_listed(table: Table, catalogue: Catalogue) -> None:
     check_field(all(name in listed for name in table.items), "items")
     items = [listed[name] for name in table.items]
     check_field(all(item.mode is not Mode.VERIFY for item in items), "mode")
+    own = {item.provider == THE_ENTERPRISE for item in items}
+    check_field(own == {table.self_reported}, "self_reported")
     least = max(item.level for item in items)  # L1 … L4 sort as they read
     check_field(all(column.level >= least for column in table.columns), "level")

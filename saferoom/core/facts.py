@@ -84,6 +84,7 @@ class Table(Record):
     items: tuple[str, ...]  # of the catalogue, that allow it
     period: str | None
     columns: tuple[Column, ...]
+    self_reported: bool = False  # by the enterprise itself; no source brings it
 
     def __post_init__(self) -> None:
         """Check names."""

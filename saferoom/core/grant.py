@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from saferoom.canonical import Digest
 from saferoom.core.enrolment import Lookup, Signatory, check_enterprise
@@ -120,12 +120,25 @@ def check_revokes(revocation: Revocation, grant: Grant) -> None:
         raise Refusal("AUTH_SCOPE", "grant")
 
 
-def revoked(grant: Grant, revocations: Iterable[Revocation]) -> bool:
+class Revocable(Protocol):
+    """What an enterprise can take back: a model's grant, or one to verify."""
+
+    @property
+    def digest(self) -> Digest: ...  # noqa: D102  # as a record's
+    @property
+    def enterprise(self) -> str: ...  # noqa: D102  # whose it is
+    @property
+    def version(self) -> Digest: ...  # noqa: D102  # of the model, or the question
+    @property
+    def signed_at(self) -> str: ...  # noqa: D102  # an instant
+
+
+def revoked(grant: Revocable, revocations: Iterable[Revocation]) -> bool:
     """Say whether one of these ends the grant: by name, or as signed up to its instant."""
     return any(_ends(one, grant) for one in revocations)
 
 
-def _ends(revocation: Revocation, grant: Grant) -> bool:
+def _ends(revocation: Revocation, grant: Revocable) -> bool:
     if revocation.enterprise != grant.enterprise:
         return False
     signed_by_then = read_instant(grant.signed_at) <= read_instant(revocation.revoked_at)

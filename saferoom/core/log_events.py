@@ -44,6 +44,7 @@ KINDS: dict[str, EventKind] = {
     "party_suspended": EventKind((), ("party", "statement", "voters")),
     "source_connected": EventKind(("manifest",), ("party", "voters")),
     "ingested": EventKind((), ("source", "rows", "quarantined")),
+    "self_reported": EventKind((), ("enterprise", "table", "statement", "rows", "quarantined")),
     "views_approved": EventKind(("views",), ("voters",)),
     "mock_approved": EventKind(("mock",), ("voters",)),
     "profiled": EventKind(("snapshot", "views"), ("party", "by", "order", "figures")),
@@ -64,6 +65,13 @@ KINDS: dict[str, EventKind] = {
         ("version", "views", "snapshot", "policy_set"),
         ("bank", "request", "caller", "purpose", "loan_reference", "approvers", "override"),
         ("enterprise", "grant", "budget", "charge_mbit", "answer", "source"),
+    ),
+    "verified": EventKind(
+        ("question",),
+        (
+            *("bank", "request", "caller", "purpose", "loan_reference"),
+            *("enterprise", "grant", "charge_mbit", "answer"),
+        ),
     ),
     "refusal": EventKind((), ("bank", "request"), ("enterprise", "code")),
     "erased": EventKind((), ("enterprise", "statement", "certificate")),

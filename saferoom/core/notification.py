@@ -24,6 +24,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "grant_signed": ("已签署授权", "a grant was signed"),
     "grant_revoked": ("授权已撤回", "a grant was revoked"),
     "erased": ("数据已删除", "data were erased"),
+    "verified": ("向部门核验", "a department was asked about you"),
+    "self_reported": ("自愿填报已收到", "figures of your own report came in"),
     "quality_ticket": ("数据质量工单", "a table of yours needs attention"),
     "release": ("信息已被使用", "a result was released"),
     "own_record_given": ("已提供本企业数据", "your own record was given out"),

@@ -28,6 +28,9 @@ _PATTERN = re.compile(
 _RELATION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_]{0,62})?")
 
 
+SELF = "self"  # the source of what enterprises report of themselves; no connector's name
+
+
 class Reached(StrEnum):
     """How a source's tables are reached."""
 
@@ -119,11 +122,13 @@ class SourceManifest(Record):
 
 
 def check_source(manifest: SourceManifest, tables: Mapping[str, Table]) -> None:
-    """Refuse what is not declared in facts.toml, and what leaves a column without a heading."""
+    """Refuse what facts.toml does not declare for a source, and a column without a heading."""
     for source in manifest.tables:
         table = tables.get(source.table)
         if table is None:
             raise BadInput("SOURCE_MALFORMED", "a table that facts.toml does not list")
+        if table.self_reported != (manifest.name == SELF):
+            raise BadInput("SOURCE_MALFORMED", f"who brings {table.name}")
         ours = {one.column for one in source.headings}
         if ours != {column.name for column in table.all_columns}:
             raise BadInput("SOURCE_MALFORMED", f"the headings of {table.name}")

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from saferoom.core.record import Record, check_field
 
+SELF_REPORTED = "self"  # the category of views that read what an enterprise says of itself
 DTYPE = "float64"  # of every feature: in segments, in a cage, and in mock data
 
 
@@ -60,6 +61,11 @@ class ViewSet(Record):
     def names(self) -> tuple[str, ...]:
         """List the feature names."""
         return tuple(view.name for view in self.views)
+
+    def self_reported(self, features: tuple[str, ...]) -> tuple[str, ...]:
+        """Name those of these features that read an enterprise's own word."""
+        marked = (one for one in self.views if SELF_REPORTED in {one.category, *one.also})
+        return tuple(one.name for one in marked if one.name in features)
 
     def categories_of(self, features: tuple[str, ...]) -> tuple[str, ...]:
         """Name every category that these features read, sorted: what a grant must cover."""

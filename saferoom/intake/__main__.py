@@ -16,6 +16,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Protocol
 
 from saferoom.cage import lockdown
@@ -66,7 +67,7 @@ def serve(
 ) -> int:
     """Do the job that the vault names; a link to a service's caller is our standard output."""
     try:
-        job = Job(receive(channel).header)
+        job = Job(receive(channel))
         match job.source.reached:
             case Reached.FILES:
                 _read_files(channel, job, shut)
@@ -95,7 +96,8 @@ def serve(
 
 
 def _read_files(channel: socket.socket, job: Job, shut: Callable[[], Mapping[str, str]]) -> None:
-    with opened_files(job.folder, job.source.tables) as files:
+    own = job.report()
+    with nullcontext(own) if own else opened_files(job.folder, job.source.tables) as files:
         _tell_shut(channel, shut())
         for file in files:
             _offer(channel, job, file)

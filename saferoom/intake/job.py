@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 from saferoom.canonical import Json
 from saferoom.core.facts import Table
 from saferoom.core.moment import read_instant
 from saferoom.core.record import check_field
-from saferoom.core.source import Reached, SourceManifest, check_source
+from saferoom.core.source import SELF, Reached, SourceManifest, check_source
 from saferoom.crypto.sealing import SealingPublicKey
+from saferoom.intake.files import Opened
+from saferoom.wire import Frame
 
 
 class Job:
     """One source's tables, where they lie, and to whom rows are sealed."""
 
-    def __init__(self, header: Mapping[str, Json]) -> None:
+    def __init__(self, frame: Frame) -> None:
+        header: Mapping[str, Json] = frame.header
         names = {"source", "tables", "folder", "address", "sealing_key", "now"}
         check_field(set(header) == names, "job")
         self.source = SourceManifest.from_body(header["source"])
@@ -31,3 +35,13 @@ class Job:
         self.key = SealingPublicKey.from_hex(header["sealing_key"])
         self.now: datetime = read_instant(header["now"])
         check_source(self.source, self.tables)
+        check_field(len(frame.attachments) == (self.source.name == SELF), "attachments")
+        self._told = frame.attachments
+
+    def report(self) -> list[Opened]:
+        """Return an enterprise's own report, which came with the job; a source has none."""
+        return [
+            Opened(table, str(table.path), BytesIO(self._told[0]))
+            for table in self.source.tables
+            if self._told
+        ]

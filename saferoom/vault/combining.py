@@ -47,12 +47,19 @@ def _operate(formula: Operation, operands: Sequence[Floats], as_of: date) -> Flo
             return SIMPLE[formula.op](*operands)
 
 
+def _or_else(of: Floats, otherwise: Floats) -> Floats:
+    """Take the second where the first is missing, and nowhere else."""
+    taken: Floats = np.where(np.isnan(of), otherwise, of)
+    return taken
+
+
 SIMPLE: Mapping[str, Callable[..., Floats]] = {
     "ratio": lambda top, bottom: top / bottom,
     "growth": lambda top, bottom: top / bottom - 1,
     "difference": lambda of, minus: of - minus,
     "ln": np.log,
     "ln1p": np.log1p,
+    "or_else": _or_else,
 }
 
 

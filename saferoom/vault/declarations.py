@@ -12,16 +12,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from saferoom.canonical import Json, canonical_bytes
-from saferoom.core.catalogue import Catalogue, check_listed
+from saferoom.canonical import Digest, Json, canonical_bytes
+from saferoom.core.catalogue import Catalogue, Mode, check_listed
 from saferoom.core.facts import Table
 from saferoom.core.record import check_field
-from saferoom.core.source import SourceManifest, check_source, declared_body
-from saferoom.core.views import Level, View, ViewSet
+from saferoom.core.source import SELF, SourceManifest, check_source, declared_body
+from saferoom.core.verification import Question, Verifier
+from saferoom.core.views import SELF_REPORTED, Level, View, ViewSet
 from saferoom.errors import BadInput, NotFound, SaferoomError
-from saferoom.vault.formula import Formula, aggregates, columns_of
+from saferoom.vault.formula import Formula, Operation, aggregates, columns_of
 from saferoom.vault.grammar import read_formula
 
+_QUESTION: dict[str, Json] = {"edges": [], "most_claims": 0}
 _COLUMN: dict[str, Json] = {
     "optional": False,
     "future": False,
@@ -40,12 +42,21 @@ class Declarations:
     views: ViewSet
     formulas: Mapping[str, Formula]  # by view name
     sources: Mapping[str, SourceManifest]
+    verifiers: Mapping[str, Verifier]
 
     def source(self, name: str) -> SourceManifest:
         """Find a connector."""
         if name not in self.sources:
             raise NotFound("NOT_FOUND", "a connector of this name")
         return self.sources[name]
+
+    def question(self, verifier: str, digest: Digest) -> tuple[Verifier, Question]:
+        """Find what may be asked of a department that verifies."""
+        found = self.verifiers.get(verifier)
+        for question in () if found is None else found.questions:
+            if found is not None and question.digest == digest:
+                return found, question
+        raise NotFound("NOT_FOUND", "a question of this department")
 
     def tables_of(self, view: str) -> frozenset[str]:
         """Name every table that a feature reads."""
@@ -65,7 +76,8 @@ def read_declarations(content: Path) -> Declarations:
     tables = read_tables(content / "policies" / "facts.toml", catalogue)
     views, formulas = read_views(content / "policies" / "features", tables)
     sources = read_sources(content / "connectors", tables)
-    return Declarations(catalogue, tables, views, formulas, sources)
+    verifiers = read_verifiers(content / "connectors", catalogue)
+    return Declarations(catalogue, tables, views, formulas, sources, verifiers)
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -115,7 +127,8 @@ def check_inputs(
     """Refuse a view below its inputs' level, or that reads categories it does not name.
 
     A table's category is that of the views which read nothing else: what an enterprise is
-    asked to grant must not read another category behind its back.
+    asked to grant must not read another category behind its back. What reads a table of own
+    reports is of the category `self` or names it, and what names it reads one.
     """
     home: dict[str, set[str]] = {}
     for view in views.views:
@@ -126,8 +139,20 @@ def check_inputs(
         levels = [_level(tables[one.table], name) for one in read for name in columns_of(one)]
         others = {name for one in read for name in home.get(one.table, ())}
         named = {view.category, *view.also}
-        if view.level < max(levels, default=view.level) or not others <= named:
+        own = {tables[one.table].self_reported for one in read}
+        declared = own <= {False} if SELF_REPORTED not in named else True in own
+        fits = declared and others <= named and official_first(formulas[view.name], tables)
+        if view.level < max(levels, default=view.level) or not fits:
             raise BadInput("POLICY_INVALID", f"view {view.name}: its level or what it reads")
+
+
+def official_first(formula: Formula, tables: Mapping[str, Table]) -> bool:
+    """Say whether an enterprise's own word stands in for what is missing, and never before it."""
+    if not isinstance(formula, Operation):
+        return True
+    first = {tables[one.table].self_reported for one in aggregates(formula.operands[0])}
+    fits = formula.op != "or_else" or True not in first
+    return fits and all(official_first(one, tables) for one in formula.operands)
 
 
 def _level(table: Table, name: str) -> str:
@@ -141,11 +166,34 @@ def read_sources(folder: Path, tables: Mapping[str, Table]) -> dict[str, SourceM
     sources = {}
     for path in sorted(folder.glob("*/connector.toml")):
         source = _source(path)
-        if source.name != path.parent.name:
+        if source.name != path.parent.name or source.name == SELF:
             raise _invalid(path, "name")
         check_source(source, tables)
         sources[source.name] = source
     return sources
+
+
+def read_verifiers(folder: Path, catalogue: Catalogue) -> dict[str, Verifier]:
+    """Read every department that verifies; its folder has its name, and no item brings rows."""
+    verifiers = {}
+    listed = catalogue.items()
+    for path in sorted(folder.glob("*/verifier.toml")):
+        document = _document(path, Verifier.KIND, {"name", "party", "service", "question"})
+        questions = document.pop("question")
+        full: list[Json] = [
+            _QUESTION | one
+            for one in (questions if isinstance(questions, list) else [])
+            if isinstance(one, dict)
+        ]
+        try:
+            found = Verifier.from_body({**document, "kind": Verifier.KIND, "questions": full})
+            items = [listed.get(one.item) for one in found.questions]
+            check_field(all(one and one.mode is Mode.VERIFY for one in items), "item")
+            check_field(found.name == path.parent.name, "name")
+        except BadInput as error:
+            raise _invalid(path, error.detail or "") from error
+        verifiers[found.name] = found
+    return verifiers
 
 
 def _table(path: Path, name: str, body: dict[str, Json]) -> Table:
@@ -154,7 +202,9 @@ def _table(path: Path, name: str, body: dict[str, Json]) -> Table:
         raise _invalid(path, name)
     full: list[Json] = [_COLUMN | column for column in columns if isinstance(column, dict)]
     try:
-        return Table.from_body({"period": None, **body, "name": name, "columns": full})
+        return Table.from_body(
+            {"period": None, "self_reported": False, **body, "name": name, "columns": full}
+        )
     except BadInput as error:
         raise _invalid(path, f"{name}: {error.detail}") from error
 

@@ -34,6 +34,7 @@ OPERATIONS = {  # op → the fields that hold its operands
     "difference": ("of", "minus"),
     "ln": ("of",),
     "ln1p": ("of",),
+    "or_else": ("of", "otherwise"),
 }
 CLIPPED = {"ratio", "growth", "difference"}
 SPANS = {span.value for span in Span} - {Span.ALL}

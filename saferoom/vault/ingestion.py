@@ -141,8 +141,13 @@ class Ingestion:
         folder: Path,
         files: Sequence[OrderedFile] | None = None,
         place: Place = None,
+        *,
+        told: bytes | None = None,
     ) -> Counts:
-        """Take what is new in the folder (of these files, if some are named) or at the place."""
+        """Take what is new in the folder (of these files, if some are named) or at the place.
+
+        `told` is the one file of an enterprise's own report, and then there is no folder.
+        """
         counts = Counts()
         self._awaited = None if files is None else {one.name: one.sha256 for one in files}
         files_come = source.reached in {Reached.FILES, Reached.STORE}
@@ -154,7 +159,8 @@ class Ingestion:
             channel = stack.enter_context(_intake_process(link))
             try:
                 address = place if isinstance(place, str) else None
-                send(channel, self._job(source, folder, address))
+                own = () if told is None else (told,)
+                send(channel, self._job(source, folder, address), own)
                 if source.reached is not Reached.DATABASE:
                     _check_shut(self._hear(channel, START_SECONDS).header)
                 while (frame := self._hear(channel)).header.get("say") != "done":

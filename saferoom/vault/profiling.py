@@ -63,6 +63,9 @@ class Profiling:
             names = views[start : start + AT_ONCE]
             marks, matrix = self._columns(snapshot, names)
             for name, values in zip(names, matrix, strict=True):
+                if name in snapshot.manifest.closed:
+                    features.append({"view": name, "refused": "QUALITY_GATE"})
+                    continue
                 features.append(self._feature(party, name, marks, values, records))
         told: dict[str, Json] = {
             "snapshot": snapshot.digest,

@@ -70,6 +70,8 @@ class SnapshotStore:
         compute: Callable[[int], Rows],
         now: datetime,
         paper_of: PaperOf | None = None,
+        *,
+        closed: tuple[str, ...] = (),
     ) -> Snapshot:
         """Compute and write every bucket, then switch; of what fails nothing stays.
 
@@ -87,6 +89,7 @@ class SnapshotStore:
                 as_of=as_of,
                 views=views,
                 columns=columns,
+                closed=closed,
                 enterprises=sum(file.rows for file in writer.files),
                 segments=tuple(writer.digests),
                 published_at=write_instant(now),

@@ -2,13 +2,14 @@
 
 Before a snapshot the rules of `policies/quality/*.toml` are counted over the facts, once for
 the same facts; the findings are kept durably, and features of a table below its gate are
-missing for everybody in the snapshot, never a value. Only counts leave.
+missing for everybody in the snapshot, whose manifest names them: whoever asks for one is
+refused. Only counts leave.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,14 @@ from saferoom.vault.facts import FactStore
 from saferoom.vault.segments import Rows
 
 KIND = "saferoom/quality/1"
-_OPTIONAL: dict[str, Json] = {"column": None, "days": None, "other": None}
+_OPTIONAL: dict[str, Json] = {
+    "column": None,
+    "days": None,
+    "other": None,
+    "other_column": None,
+    "percent": None,
+    "ends": [],
+}
 
 
 def read_rules(folder: Path, tables: Mapping[str, Table]) -> tuple[QualityRule, ...]:
@@ -86,10 +94,15 @@ class Quality:
                 raise Tampered("CONTENT_CHANGED", "the findings about quality")
 
 
-def blank(rows: Rows, declared: Declarations, closed: frozenset[str]) -> Rows:
-    """Let features that read a closed table be missing, also those that are zero without rows."""
-    for place, name in enumerate(declared.views.names()):
-        if declared.tables_of(name) & closed:
+def closed_views(declared: Declarations, closed: frozenset[str]) -> tuple[str, ...]:
+    """Name the features that read a closed table."""
+    return tuple(name for name in declared.views.names() if declared.tables_of(name) & closed)
+
+
+def blank(rows: Rows, columns: Sequence[str], closed: Collection[str]) -> Rows:
+    """Let closed features be missing, also those that are zero without rows."""
+    for place, name in enumerate(columns):
+        if name in closed:
             rows.matrix[:, place] = np.nan
     return rows
 

@@ -23,7 +23,7 @@ from saferoom.core.enrolment import (
     check_signer,
 )
 from saferoom.core.erasure import ErasureCertificate
-from saferoom.core.grant import Grant, Revocation, check_revocation, revoked
+from saferoom.core.grant import Revocable, Revocation, check_revocation, revoked
 from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.manifest import Manifest
 from saferoom.core.orders import EraseOrder
@@ -35,13 +35,14 @@ from saferoom.core.proposals import (
     check_version_suspension,
 )
 from saferoom.core.source import SourceManifest
+from saferoom.core.verification import Verifier
 from saferoom.core.views import ViewSet
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import KeyId, Statement, VerifyKey
 from saferoom.errors import BadInput, Refusal
 from saferoom.vault.obeyed import Obeyed
 
-Votable = Admission | GrantTemplate | Manifest | SourceManifest | ViewSet
+Votable = Admission | GrantTemplate | Manifest | SourceManifest | Verifier | ViewSet
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Roster:
             Manifest.KIND: self._version,
             ViewSet.KIND: self._views,
             SourceManifest.KIND: self._source,
+            Verifier.KIND: self._source,
             GrantTemplate.KIND: self._template,
             Vote.KIND: self._vote,
             Revocation.KIND: self._revocation,
@@ -141,7 +143,7 @@ class Roster:
             return None
         return subject.record if isinstance(subject.record, GrantTemplate) else None
 
-    def revoked(self, grant: Grant) -> bool:
+    def revoked(self, grant: Revocable) -> bool:
         """Say whether the enterprise took this grant back, or signed it before it did."""
         return revoked(grant, self._revocations.get(grant.enterprise, ()))
 
@@ -173,7 +175,8 @@ class Roster:
 
     def _source(self, statement: Statement) -> None:
         submitter = check_signer(statement, self.lookup, Role.OPERATOR, Role.STEWARD)
-        source = SourceManifest.from_body(statement.body)
+        kind = Verifier if statement.kind == Verifier.KIND else SourceManifest
+        source = kind.from_body(statement.body)
         if submitter.role is Role.STEWARD and submitter.party != source.party:
             raise Refusal("ROLE", "another party's steward")
         self._put_up(statement, SubjectKind.SOURCE, source, source.party, submitter)

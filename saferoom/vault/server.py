@@ -56,6 +56,8 @@ class Server:
             "check_model": self._check_model,
             "score": self._score,
             "ingest": self._by_order(service.ingest),
+            "verify": self._verify,
+            "report": self._by_order(service.report),
             "materialise": self._by_order(lambda order: {"snapshot": service.materialise(order)}),
             "erase": self._by_order(service.erase),
             "rotate": self._by_order(service.rotate),
@@ -214,6 +216,14 @@ class Server:
     def _snapshot_paper(self, frame: Frame) -> Reply:
         _check_parts(frame, set())
         return _paper(self._service.snapshot_paper()), []
+
+    def _verify(self, frame: Frame) -> Reply:
+        _check_parts(frame, {"request", "grant"})
+        grant = frame.header["grant"]
+        request = Statement.from_json(frame.header["request"])
+        return self._service.verify(
+            request, None if grant is None else Statement.from_json(grant)
+        ), []
 
     def _check(self, frame: Frame) -> Reply:
         _check_parts(frame, set())

@@ -16,8 +16,9 @@ from pathlib import Path
 from saferoom.cage.host import Cage, Shape
 from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import check_active
+from saferoom.core.facts import Table
 from saferoom.core.manifest import Manifest
-from saferoom.core.moment import local_day, read_day, read_instant
+from saferoom.core.moment import local_day, read_day, read_instant, write_instant
 from saferoom.core.orders import (
     EraseOrder,
     IngestOrder,
@@ -26,7 +27,8 @@ from saferoom.core.orders import (
     check_rotate_order,
     check_snapshot_order,
 )
-from saferoom.core.quality import QualityRule
+from saferoom.core.quality import QualityRule, check_served
+from saferoom.core.self_report import SelfReport, check_reportable, check_self_report
 from saferoom.core.source import SourceManifest
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import Statement
@@ -35,7 +37,7 @@ from saferoom.vault.answers import answer_for, readers, seal_answer
 from saferoom.vault.authority import Permit, check_ingestion, check_score, check_submission
 from saferoom.vault.cages import Cages
 from saferoom.vault.checking import check_home
-from saferoom.vault.connections import find_place
+from saferoom.vault.connections import find_place, read_connection
 from saferoom.vault.custody import Custody
 from saferoom.vault.declarations import Declarations
 from saferoom.vault.erasures import Erasures
@@ -56,12 +58,15 @@ from saferoom.vault.pacing import paced
 from saferoom.vault.places import Places
 from saferoom.vault.profiling import Profiling, check_profile
 from saferoom.vault.publication import SnapshotStore
-from saferoom.vault.quality import Quality, blank
+from saferoom.vault.quality import Quality, blank, closed_views
+from saferoom.vault.self_reports import take_report
 from saferoom.vault.snapshots import Snapshot
 from saferoom.vault.tickets import Tickets
 from saferoom.vault.timetable import BY_ORDER, Timetable
 from saferoom.vault.told import Told
 from saferoom.vault.tombstones import Tombstones
+from saferoom.vault.verifications import Verifications
+from saferoom.vault.verifying import check_not_revoked, check_verify
 
 Clock = Callable[[], datetime]
 SCORE_SECONDS = 60.0  # of evaluation, for one request
@@ -132,6 +137,8 @@ class Service:
                 told,
                 tuple(declared.tables),
             )
+            book = paths.journal / "verified.json"
+            self._verifications = Verifications(book, self._keys.mark_of, erasures.marks)
             asked = OwnRecords(paths.journal / "own-records.log", clock())
             opened.callback(asked.close)
             self._own = OwnAffairs(
@@ -201,6 +208,37 @@ class Service:
 
         return self._obedience.once(statement, prepare)
 
+    def verify(self, statement: Statement, permission: Statement | None) -> dict[str, Json]:
+        """Ask a department, by an enterprise's grant, what it verifies; never the value."""
+        erased, now = self._custody.erased, self._clock()
+        with self._memory.roster() as roster:
+            permit = check_verify(roster, statement, permission, self._declared, now)
+        place = read_connection(self._connections, permit.verifier.name)
+        found = self._verifications.answer(
+            permit.request, permit.question, now, lambda: permit.ask(place)
+        )
+        with self._memory.roster() as roster:
+            check_not_revoked(roster, permit.grant)
+        enterprise = permit.request.enterprise
+        try:
+            with self._custody.unmoved(erased):
+                sealed = permit.seal(found, self._keys.answer, self._random)
+        except Conflict:
+            self._verifications.forget(enterprise, self._clock())
+            raise
+        return {"answer": sealed.hex(), "charge_mbit": permit.question.charge_mbit}
+
+    def report(self, statement: Statement) -> dict[str, Json]:
+        """Take in what an enterprise says of itself, over its own signature."""
+
+        def prepare(now: datetime) -> Act:
+            with self._memory.roster() as roster:
+                report = check_self_report(statement, roster.lookup, now)
+            table = check_reportable(self._declared.tables.get(report.table))
+            return lambda: self._take_report(report, table, statement.digest, now)
+
+        return self._obedience.once(statement, prepare)
+
     def materialise(self, statement: Statement) -> dict[str, Json]:
         """Compute, by an operator's order, the approved views, and publish."""
 
@@ -226,6 +264,7 @@ class Service:
                     check_erase_order(statement, roster.lookup, now)
             with self._obedience.turn():
                 certificate = self._custody.erase(statement, order.enterprise, now)
+                self._verifications.forget(order.enterprise, now)
         return {"certificate": certificate.to_json()}
 
     def rotate(self, statement: Statement) -> dict[str, Json]:
@@ -299,16 +338,17 @@ class Service:
     def _publish(self, day: date, now: datetime) -> Snapshot:
         views = self._declared.views
         self._quality.assess(self._facts)
-        closed = self._quality.closed
+        closed = closed_views(self._declared, self._quality.closed)
         lines = lines_of(self._facts.manifest)  # nothing comes in while it is this order's turn
         with computing(self._facts, self._declared, day, BUCKETS) as compute:
             return self._snapshots.publish(
                 day.isoformat(),
                 views.digest,
                 views.names(),
-                lambda bucket: blank(compute(bucket), self._declared, closed),
+                lambda bucket: blank(compute(bucket), views.names(), closed),
                 now,
                 lambda made, manifest: snapshot_paper(made, manifest, lines, self._keys.answer),
+                closed=closed,
             )
 
     def profile(self, statement: Statement) -> dict[str, Json]:
@@ -337,6 +377,13 @@ class Service:
         place = find_place(self._connections, source)
         return run.run(source, self._sources / source.name, order.files, place).to_body()
 
+    def _take_report(
+        self, report: SelfReport, table: Table, paper: Digest, now: datetime
+    ) -> dict[str, Json]:
+        key = self._keys.sealing
+        run = Ingestion(self._facts, self._declared.tables, key, now, paper)
+        return take_report(run, report, table, key, write_instant(now)).to_body()
+
     def _take_back(self) -> None:
         """Erase once more what a restored vault has again; until then nobody is scored."""
         with self._memory.roster() as roster:
@@ -362,6 +409,7 @@ class Service:
             raise Unavailable("NOT_READY", "no snapshot")
         if snapshot.manifest.views != permit.manifest.views:
             raise Refusal("VIEW_UNAPPROVED", "the snapshot is of other views")
+        check_served(permit.manifest.features, snapshot.manifest.closed)
         known = self._tickets.answered(permit.ticket, snapshot.digest)
         new = [code for code in permit.granted if code not in known]
         refusals = dict(permit.refusals)

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from saferoom.canonical import Digest, digest_bytes, parse_object
+from saferoom.canonical import Digest, Json, digest_bytes, parse_object
 from saferoom.core.record import Record, check_field
 from saferoom.crypto.signing import hex_bytes
 from saferoom.errors import Tampered
@@ -33,10 +33,11 @@ KEYS = "snapshot/"  # what the names of their keys begin with
 class SnapshotManifest(Record):
     """What was published."""
 
-    KIND: ClassVar[str] = "saferoom/snapshot/2"
+    KIND: ClassVar[str] = "saferoom/snapshot/3"
     as_of: str
     views: Digest
     columns: tuple[str, ...]
+    closed: tuple[str, ...]  # of the columns: not computed, for a table is below its gate
     enterprises: int
     segments: tuple[Digest, ...]  # of the encrypted files, in the order of `files`
     published_at: str
@@ -196,7 +197,14 @@ def read_papers(folder: Path, expected: Digest) -> tuple[SnapshotManifest, Snaps
     if digest_bytes(data) != expected:
         raise Tampered("CONTENT_CHANGED", "the snapshot's manifest")
     files = SnapshotFiles.from_body(parse_object((folder / "files").read_bytes()))
-    return SnapshotManifest.from_body(parse_object(data)), files
+    return SnapshotManifest.from_body(_as_now(parse_object(data))), files
+
+
+def _as_now(body: dict[str, Json]) -> dict[str, Json]:
+    """Read a manifest from before `closed` was said: there nothing was refused for it."""
+    if body.get("kind") == "saferoom/snapshot/2" and "closed" not in body:
+        return {**body, "kind": SnapshotManifest.KIND, "closed": []}
+    return body
 
 
 def file_key(

@@ -141,6 +141,7 @@ def building(
         world.enrol(f"{source}.steward", party=source, role=Role.STEWARD)
         world.admit(source, party_kind="source")
     world.approve(subjects.propose(world.room, OPERATOR, f.sign(f.source(), "zhao")))
+    world.approve(subjects.propose(world.room, OPERATOR, f.sign(f.verifier(), "zhao")))
     world.approve(subjects.propose(world.room, OPERATOR, f.sign(declared_mock(), "zhao")))
     world = with_room(world, trust=trust_of(world, quorum=0, names=()))
     world.score()
@@ -284,6 +285,20 @@ def _profile(b: Building, who: str) -> Any:
     return b.call(who, "POST", "/v1/profiles", one(f.sign(order, who)))
 
 
+def _verify(b: Building, who: str) -> Any:
+    fixed = {"asked_at": b.world.now_text, "nonce": b.world.nonce}
+    body = {
+        "statement": f.sign(f.verify_request(**fixed), who).to_json(),
+        "grant": f.sign(f.verify_grant(), f.ENTERPRISE).to_json(),
+    }
+    return b.call(who, "POST", "/v1/verifications", body)
+
+
+def _report(b: Building, who: str) -> Any:
+    paper = f.self_report(asked_at=b.world.now_text, nonce=b.world.nonce)
+    return b.call(who, "POST", "/v1/self-reports", one(f.sign(paper, who)))
+
+
 def _erase(b: Building, who: str) -> Any:
     fixed = {"asked_at": b.world.now_text, "nonce": b.world.nonce}
     order = f.erase_order(code(3), evidence=f.some_digest(), **fixed)
@@ -391,6 +406,9 @@ RECIPES: dict[str, Recipe] = {
     "have the source's files read": _ingest,
     "have a snapshot computed": _publish,
     "have figures of many told": _profile,
+    "report the enterprise's own figures": _report,
+    "read what departments may be asked": _get("/v1/questions"),
+    "have a department asked about the enterprise": _verify,
     "have an enterprise erased, beside an operator": _erase,
     "read the enterprise's certificate of erasure": _get("/v1/erasures/{b.erasure}"),
     "have the vault's keys changed, beside an operator": _rotate,

@@ -109,9 +109,9 @@ DOORS: list[Door] = [
         "/v1/versions",
         {**ONE, "artefact": "00ff"},
         (app_versions, "submit"),
-        Submitted(D, FINDINGS),
+        Submitted(D, FINDINGS, ("told_sales_12",)),
         (STATEMENT, b"\x00\xff"),
-        {"digest": D, "findings": TOLD_FINDINGS},
+        {"digest": D, "findings": TOLD_FINDINGS, "self_reported": ["told_sales_12"]},
     ),
     ("GET", "/v1/versions", None, (app_versions, "list_versions"), [], (), {"versions": []}),
     (

@@ -12,6 +12,7 @@ from saferoom.canonical import parse_object
 from saferoom.core.grant import Grant
 from saferoom.crypto.signing import Signature, Statement
 from saferoom.errors import BadInput, Conflict, NotFound, Refusal, SaferoomError, Unavailable
+from saferoom.ports import Evaluation
 from tests import factories as f
 from tests.app.world import (
     GENESIS,
@@ -109,6 +110,22 @@ def test_a_stale_request_is_a_replay(world: World) -> None:
     asked = world.request()
     world.later(seconds=301)
     assert refused(world, lambda: world.score(asked)) == "REPLAY"
+
+
+def test_a_view_below_its_gate_refuses_the_request_for_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vault says so of the whole room's snapshot, not of an enterprise: nothing is charged."""
+
+    def closed(*_: object) -> Evaluation:
+        raise Refusal("QUALITY_GATE", "features: 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.vault, "score", closed)
+        assert refused(world, world.score) == "QUALITY_GATE"
+    assert world.spent() == 0
+    assert world.count(t.entry, kind="refusal") == 1
+    assert world.score().results[0].status == "released"
 
 
 def test_a_malformed_key_is_refused(world: World) -> None:

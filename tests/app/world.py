@@ -70,6 +70,7 @@ class Evaluator:
         self.disputed: list[Digest] = []
         self.lines: list[BatchLine] = []
         self.certified_at = f.NOW_TEXT
+        self.verified = 0
 
     @property
     def snapshot(self) -> Snapshot:
@@ -117,6 +118,11 @@ class Evaluator:
             {name: code for name, code in refusals.items() if name in names},
         )
 
+    def verify(self, request: Statement, grant: Statement | None) -> bytes:
+        self._check_here()
+        self.verified += 1
+        return b"sealed word"
+
     def describe(self) -> Mapping[str, Json]:
         self._check_here()
         return {"sealing_key": "00" * 32, "cage": "ready", "views": None}
@@ -125,6 +131,10 @@ class Evaluator:
         self._check_here()
         self.take("tax", "tax_month", order.digest)
         return {"rows": 10, "quarantined": 1, "tables": []}
+
+    def report(self, statement: Statement) -> Mapping[str, Json]:
+        self._check_here()
+        return {"rows": 2, "quarantined": 1, "tables": []}
 
     def materialise(self, order: Statement) -> Snapshot:
         self._check_here()

@@ -12,17 +12,21 @@ from saferoom.core.quality import (
     Finding,
     QualityRule,
     check_rules,
+    check_served,
     closed_tables,
     score,
     tickets,
     told,
 )
 from saferoom.core.views import Level
-from saferoom.errors import BadInput
+from saferoom.errors import BadInput, Refusal
 
 
 def table(name: str, period: CellType | None = CellType.MONTH) -> Table:
-    columns = [Column(name="sales", type=CellType.NUMBER, level=Level.L3)]
+    columns = [
+        Column(name="sales", type=CellType.NUMBER, level=Level.L3),
+        Column(name="state", type=CellType.TEXT, level=Level.L3),
+    ]
     if period is not None:
         columns.append(Column(name="period", type=period, level=Level.L3))
     return Table(
@@ -35,10 +39,24 @@ def table(name: str, period: CellType | None = CellType.MONTH) -> Table:
     )
 
 
+AGREES: Mapping[str, object] = {
+    "check": Check.AGREES,
+    "column": "sales",
+    "other": "tax_month",
+    "other_column": "sales",
+    "percent": 20,
+}
+LIVING: Mapping[str, object] = {
+    "check": Check.LIVING,
+    "other": "reg_base",
+    "other_column": "state",
+    "ends": ("gone",),
+}
 TABLES: Mapping[str, Table] = {
     "tax_month": table("tax_month"),
     "tax_year": table("tax_year", CellType.YEAR),
     "reg_base": table("reg_base", None),
+    "si_month": table("si_month"),
 }
 
 
@@ -117,6 +135,11 @@ def test_one_bad_batch_is_a_ticket_and_closes_nothing() -> None:
         {"check": Check.CROSS},
         {"other": "reg_base"},
         {"days": 3},
+        {"other_column": "sales"},
+        {"percent": 5},
+        {"ends": ("gone",)},
+        {"check": Check.AGREES, "column": "sales", "other": "tax_month", "percent": 5},
+        {"check": Check.LIVING, "other": "reg_base", "other_column": "state"},
     ],
 )
 def test_a_rule_says_exactly_what_its_check_needs(changes: dict[str, object]) -> None:
@@ -137,6 +160,15 @@ def test_more_cannot_hold_than_there_is() -> None:
         {"check": Check.CROSS, "other": "unknown"},
         {"check": Check.CONTINUOUS, "table": "tax_year"},
         {"check": Check.CONTINUOUS, "table": "reg_base"},
+        {**AGREES, "other": "unknown"},
+        {**AGREES, "other": "tax_year"},
+        {**AGREES, "other": "reg_base"},
+        {**AGREES, "other_column": "profit"},
+        {**AGREES, "other_column": "state"},
+        {**AGREES, "table": "reg_base", "other": "reg_base"},
+        {**LIVING, "other": "unknown"},
+        {**LIVING, "other_column": "sales"},
+        {**LIVING, "other_column": "profit"},
     ],
 )
 def test_a_rule_is_about_declared_tables(changes: dict[str, object]) -> None:
@@ -153,6 +185,22 @@ def test_rules_have_names_of_their_own() -> None:
             rule(name="gaps", check=Check.CONTINUOUS),
             rule(name="sales", check=Check.COMPLETE, column="sales"),
             rule(name="known", check=Check.CROSS, other="reg_base"),
+            rule(name="as_insured", **{**AGREES, "other": "si_month"}),
+            rule(name="living", **LIVING),
         ],
         TABLES,
     )
+
+
+@pytest.mark.parametrize("percent", [-1, 100])
+def test_figures_may_lie_apart_by_less_than_the_larger(percent: int) -> None:
+    with pytest.raises(BadInput):
+        rule(**{**AGREES, "percent": percent})
+    assert rule(**{**AGREES, "percent": 0}).percent == 0
+
+
+def test_a_feature_below_its_gate_is_refused_and_others_are_not() -> None:
+    check_served(("a", "b"), ())
+    check_served(("a", "b"), ("c",))
+    with pytest.raises(Refusal, match=r"QUALITY_GATE.*features: 2"):
+        check_served(("a", "b", "d"), ("b", "c", "a"))

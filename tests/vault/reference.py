@@ -492,6 +492,18 @@ CUSTOMS: dict[str, Feature] = {
     "win_amt24": lambda f: total(f.recent("procure", 24), "amount", f.none("procure")),
 }
 CROSS: dict[str, Feature] = {"kwh_sales_corr12": correlation, "head_sales_elast": elasticity}
+
+
+def official_or_told(firm: Firm) -> float:
+    official = sales(firm, 1, 12)
+    told = total(firm.months("self_month", 1, 12), "sales")
+    return told if math.isnan(official) else official
+
+
+SELF: dict[str, Feature] = {
+    "told_sales_12": lambda f: total(f.months("self_month", 1, 12), "sales"),
+    "sales_12_or_told": official_or_told,
+}
 FEATURES: dict[str, Feature] = (REGISTRATION | TAX | INVOICE | SOCIAL | UTILITIES) | (
-    PROPERTY | JUDICIAL | ADMIN | CUSTOMS | CROSS
+    PROPERTY | JUDICIAL | ADMIN | CUSTOMS | CROSS | SELF
 )

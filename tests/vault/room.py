@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,6 +22,7 @@ from saferoom.core.approval import SubjectKind
 from saferoom.core.enrolment import Role
 from saferoom.core.manifest import Manifest, artefact_aad
 from saferoom.core.moment import write_instant
+from saferoom.core.quality import QualityRule
 from saferoom.core.record import Record
 from saferoom.core.trust import Trust, VaultKeys
 from saferoom.core.uscc import make_uscc
@@ -124,6 +125,7 @@ class SmallRoom:
     now: datetime = make.NOW
     register: make.Register = field(default_factory=make.Register.founded)
     orders: int = 0  # so that each has its nonce
+    rules: Sequence[QualityRule] = ()  # of quality
     service: Service = field(init=False)
     trust: Trust = field(init=False)  # what a bank holds
 
@@ -148,6 +150,7 @@ class SmallRoom:
             clock=lambda: self.now,
             random_bytes=self.random,
             start_cage=self.start_cage,
+            rules=self.rules,
         )
 
     def restart(self) -> None:

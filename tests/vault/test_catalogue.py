@@ -14,6 +14,7 @@ TABLES = {
     *("court_case", "exec", "dishonest", "bankruptcy"),
     *("penalty", "enforce", "permit", "env_permit", "env_grade", "env_penalty"),
     *("customs_month", "customs_grade", "patent", "trademark", "hightech", "rd_year", "procure"),
+    "self_month",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from saferoom.canonical import Json, canonical_bytes
 from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
+from saferoom.core.quality import Check, QualityRule
 from saferoom.core.uscc import make_uscc
 from saferoom.crypto.signing import Statement
 from saferoom.errors import SaferoomError
@@ -85,6 +86,19 @@ def test_a_steward_sees_figures_of_many_of_its_own_tables(told_room: SmallRoom) 
     bins = line["histogram"]
     assert isinstance(bins, list)
     assert [one["starts"] for one in bins if isinstance(one, dict)] == [None, "46000"]
+
+
+def test_of_a_feature_below_its_gate_no_figure_is_told(told_room: SmallRoom) -> None:
+    late = QualityRule(
+        name="a", table="tax_month", check=Check.TIMELY, days=1, least=1000, gate=1000
+    )
+    told_room.service.close()
+    told_room.rules = (late,)
+    told_room.start()
+    told_room.materialise()
+    told = ask(told_room, "paid_cap_r", "sales_12", by="sun")
+    assert told["sales_12"] == {"view": "sales_12", "refused": "QUALITY_GATE"}
+    assert told["paid_cap_r"]["refused"] != "QUALITY_GATE"
 
 
 def test_whole_shapes_are_public_and_rounded_here(told_room: SmallRoom) -> None:

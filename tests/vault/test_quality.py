@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # no stubs are published
 import pytest
 
 from saferoom.canonical import Json
+from saferoom.core.facts import CellType
 from saferoom.core.quality import Check, QualityRule
-from saferoom.errors import BadInput, SaferoomError
+from saferoom.errors import BadInput, Refusal, SaferoomError
+from saferoom.vault.comparing import agreeing
 from saferoom.vault.declarations import content_folder
-from saferoom.vault.home import VaultHome
 from saferoom.vault.quality import read_rules
-from saferoom.vault.service import Service
 from tests.vault.conftest import copied
 from tests.vault.room import CODES, SmallRoom, reg_base, tax_month, write_csv
 
@@ -40,15 +41,8 @@ rules = [{ table = "tax_month", name = "a", check = "valid", least = 9, gate = 1
 
 def with_rules(room: SmallRoom, rules: Sequence[QualityRule]) -> None:
     """Open the vault again under these rules."""
-    room.service.close()
-    room.service = Service(
-        VaultHome(room.home),
-        room.declared,
-        clock=lambda: room.now,
-        random_bytes=room.random,
-        start_cage=room.start_cage,
-        rules=rules,
-    )
+    room.rules = rules
+    room.restart()
 
 
 def found(room: SmallRoom) -> dict[tuple[str, object], tuple[object, object]]:
@@ -129,6 +123,120 @@ def test_a_feature_below_its_gate_is_missing_for_everybody(filed: SmallRoom) -> 
     assert after[:, others].tobytes() == before[:, others].tobytes()
 
 
+def test_a_model_that_reads_a_closed_table_is_refused_and_another_is_scored(
+    filed: SmallRoom,
+) -> None:
+    manifest = filed.file_version()
+    with_rules(filed, [rule("registered", Check.CROSS, least=900, gate=800, other="reg_base")])
+    filed.materialise()
+    for number in (1, 2):  # as often as it is asked
+        with pytest.raises(Refusal, match="QUALITY_GATE"):
+            filed.score(manifest, CODES[0], number=number)
+    write_csv(filed.sources / "registry/reg_base-2.csv", [reg_base(CODES[3])])
+    filed.ingest("registry")
+    filed.materialise()
+    assert set(filed.outcomes(filed.score(manifest, CODES[0], number=3))) == {CODES[0]}
+
+
+def test_a_table_that_a_model_does_not_read_may_be_closed(filed: SmallRoom) -> None:
+    manifest = filed.file_version()
+    empty_cells = rule("paid", Check.COMPLETE, column="paid_cap", table="reg_base", gate=1000)
+    with_rules(filed, [empty_cells])
+    filed.materialise()
+    assert closed(filed) == ["reg_base"]
+    assert set(filed.outcomes(filed.score(manifest, CODES[0]))) == {CODES[0]}
+
+
+def test_which_features_were_closed_stands_in_the_snapshot(filed: SmallRoom) -> None:
+    with_rules(filed, [rule("registered", Check.CROSS, least=900, gate=800, other="reg_base")])
+    snapshot = filed.materialise()
+    assert "sales_12" in snapshot.manifest.closed
+    assert "sales_per_head" in snapshot.manifest.closed  # reads two tables
+    assert "paid_cap_r" not in snapshot.manifest.closed
+    with_rules(filed, ())  # and the snapshot is what it was
+    current = filed.service._snapshots.current
+    assert current is not None
+    assert current.manifest == snapshot.manifest
+
+
+def test_a_correction_ends_what_it_corrects(filed: SmallRoom) -> None:
+    """The second batch's empty cell comes again, filled, as a new version of its record."""
+    with_rules(filed, [rule("filed", Check.COMPLETE, column="filed_at")])
+    filed.materialise()
+    assert found(filed) == {("filed", None): (8, 9), ("filed", 2): (2, 3)}
+    mended = tax_month(CODES[2], 4, 500, known_at="2026-11-18T01:00:00Z", status="corrected")
+    write_csv(filed.sources / "tax/tax_month-3.csv", [mended], "gbk")
+    filed.ingest("tax")
+    filed.materialise()
+    assert found(filed) == {}
+
+
+def test_a_correction_is_no_late_record(filed: SmallRoom) -> None:
+    with_rules(filed, [rule("in_time", Check.TIMELY, days=15)])
+    filed.materialise()
+    late = {("in_time", None): (8, 9), ("in_time", 2): (2, 3)}
+    assert found(filed) == late
+    mended = tax_month(CODES[0], 3, 400, known_at="2026-11-18T01:00:00Z", status="corrected")
+    write_csv(filed.sources / "tax/tax_month-3.csv", [mended], "gbk")
+    filed.ingest("tax")
+    filed.materialise()
+    assert found(filed) == late
+
+
+def test_a_taxpayer_that_is_cancelled_and_files_on_is_found(filed: SmallRoom) -> None:
+    """Known as cancelled in September: the filing for October is one too many."""
+    living = rule(
+        "living", Check.LIVING, other="reg_base", other_column="state", ends=("注销", "吊销")
+    )
+    with_rules(filed, [living])
+    filed.materialise()
+    assert found(filed) == {}
+    gone = reg_base(CODES[0], state="注销", known_at="2026-09-20T01:00:00Z")
+    write_csv(filed.sources / "registry/reg_base-2.csv", [gone])
+    filed.ingest("registry")
+    filed.materialise()
+    assert found(filed) == {("living", None): (7, 9), ("living", 1): (4, 6)}
+
+
+def test_people_insured_are_compared_with_another_source() -> None:
+    """Two figures of one month agree while they lie within the share of the larger."""
+    rows = pa.table({"uscc": ["a", "a", "b", "c"], "period": [1, 2, 1, 1], "batch": [1, 1, 2, 2]})
+    insured = rows.append_column("headcount", pa.array([10, 10, 10, None], pa.int64()))
+    others = pa.table(
+        {"uscc": ["a", "b", "b", "c"], "period": [1, 1, 2, 1], "paid_for": [8, 7, 10, 9]}
+    )
+    agrees = rule(
+        "agrees",
+        Check.AGREES,
+        column="headcount",
+        other="hf_month",
+        other_column="paid_for",
+        percent=20,
+    )
+    both, holds = agreeing(agrees, insured, "period", others, "period")
+    by_code = dict(zip(both["uscc"].to_pylist(), holds.tolist(), strict=True))
+    assert by_code == {"a": True, "b": False}
+
+
+def test_the_rooms_own_rules_cover_every_table(bare: SmallRoom) -> None:
+    """Whatever is declared is looked at: taken, in time, and without gaps where it is monthly."""
+    rules = read_rules(content_folder() / "policies" / "quality", bare.declared.tables)
+    checks: dict[str, set[Check]] = {}
+    for one in rules:
+        checks.setdefault(one.table, set()).add(one.check)
+    assert set(checks) == set(bare.declared.tables)
+    standing = {"reg_base", "branch", "investment"}  # when it happened may be long ago
+    for name, table in bare.declared.tables.items():
+        assert Check.VALID in checks[name], name
+        assert (Check.TIMELY in checks[name]) != (name in standing), name
+        kind = table.column(table.period or "")
+        if kind is not None and kind.type is CellType.MONTH:
+            assert Check.CONTINUOUS in checks[name], name
+    assert {Check.CROSS, Check.AGREES, Check.LIVING, Check.COMPLETE} <= set().union(
+        *checks.values()
+    )
+
+
 def test_better_data_open_the_table_again(filed: SmallRoom) -> None:
     with_rules(filed, [rule("registered", Check.CROSS, least=900, gate=800, other="reg_base")])
     filed.materialise()
@@ -167,11 +275,6 @@ def test_no_value_is_in_what_is_told(filed: SmallRoom) -> None:
     told = str(filed.service.describe()["quality"])
     assert not any(code in told for code in CODES)
     assert "500" not in told
-
-
-def test_the_rooms_own_rules_fit_its_tables(bare: SmallRoom) -> None:
-    folder = content_folder() / "policies" / "quality"
-    assert len(read_rules(folder, bare.declared.tables)) > 5
 
 
 @pytest.mark.parametrize(

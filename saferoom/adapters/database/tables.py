@@ -387,3 +387,13 @@ lesson = Table(  # what the vault has still to be taught
     Column("statement", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False, index=True),  # waiting, taught, or a code
 )
+
+verification = Table(  # what a department said was charged, once for each signed request
+    "verification",
+    metadata,
+    Column("request", _DIGEST, primary_key=True),
+    Column("enterprise", String(18), nullable=False),
+    Column("bank_group", _NAME, nullable=False),
+    Column("charge_mbit", Integer, nullable=False),
+    Column("entry", String(64), nullable=False),
+)

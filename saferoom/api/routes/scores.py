@@ -8,9 +8,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from saferoom.api.callers import TheCaller, TheKey, TheRoom
 from saferoom.api.metrics import Metrics
-from saferoom.api.models import ReceiptPath, ReceiptsOut, ScoreIn, ScoresOut
+from saferoom.api.models import (
+    Open,
+    ReceiptPath,
+    ReceiptsOut,
+    ScoreIn,
+    ScoresOut,
+    VerifyIn,
+    VerifyOut,
+)
 from saferoom.api.throttle import Quotas
-from saferoom.app import receipts, scores
+from saferoom.app import receipts, scores, verifying
 from saferoom.canonical import Json
 
 router = APIRouter(prefix="/v1", tags=["scores"])
@@ -24,6 +32,20 @@ def score(body: ScoreIn, request: Request, room: TheRoom, caller: TheCaller, key
     answer = scores.score(room, caller, body.statement.read(), key)
     cast("Metrics", request.app.state.metrics).count_results(answer.results)
     return answer.to_json()
+
+
+@router.get("/questions", response_model=Open)
+def list_questions(room: TheRoom, _caller: TheCaller) -> Json:
+    """List what departments that verify may be asked."""
+    return {"questions": [*verifying.list_questions(room)]}
+
+
+@router.post("/verifications", response_model=VerifyOut)
+def verify(body: VerifyIn, request: Request, room: TheRoom, caller: TheCaller, key: TheKey) -> Json:
+    """Have a department asked that verifies; the same signed request is charged once."""
+    del key  # every write has one; here the signed request itself is what happens once
+    cast("Quotas", request.app.state.quotas).scores.spend(caller.party, room.clock())
+    return verifying.verify(room, caller, body.statement.read(), body.grant.read())
 
 
 @router.get("/receipts", response_model=ReceiptsOut)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from saferoom.api import throttle
 from saferoom.api.callers import TheCaller, TheRoom, TheWrite
 from saferoom.api.models import (
     DigestPath,
@@ -15,10 +17,11 @@ from saferoom.api.models import (
     Open,
     PartyPath,
     ProfileIn,
+    ReportIn,
     RotateIn,
     SnapshotIn,
 )
-from saferoom.app import erasures, sources
+from saferoom.app import erasures, self_reports, sources
 from saferoom.canonical import Digest, Json
 
 router = APIRouter(prefix="/v1", tags=["sources"])
@@ -30,6 +33,17 @@ def ingest(party: PartyPath, body: IngestIn, write: TheWrite) -> Json:
     return write.once(
         body.model_dump(),
         lambda: sources.ingest(write.room, write.caller, party, body.statement.read()),
+    )
+
+
+@router.post("/self-reports", response_model=Open)
+def report(body: ReportIn, request: Request, write: TheWrite) -> Json:
+    """Pass an enterprise's own figures on to the vault, which alone can read them."""
+    quotas = cast("throttle.Quotas", request.app.state.quotas)
+    quotas.reports.spend(write.caller.party, write.room.clock())
+    return write.once(
+        body.model_dump(),
+        lambda: self_reports.report(write.room, write.caller, body.statement.read()),
     )
 
 

@@ -27,7 +27,8 @@ def submit(body: VersionIn, request: Request, write: TheWrite) -> Json:
         submitted = versions.submit(write.room, write.caller, statement, artefact)
         findings = dataclasses.asdict(submitted.findings)
         findings["features"] = list(submitted.findings.features)
-        return {"digest": submitted.digest, "findings": findings}
+        own: list[Json] = [*submitted.self_reported]
+        return {"digest": submitted.digest, "findings": findings, "self_reported": own}
 
     # The artefact is named by its digest: canonical bytes of 128 MiB of text help nobody.
     return write.once({"statement": statement.to_json(), "artefact": digest_bytes(artefact)}, act)
