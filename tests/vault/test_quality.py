@@ -111,7 +111,7 @@ def test_each_rule_is_counted_by_batch_and_in_whole(filed: SmallRoom) -> None:
 
 def test_a_feature_below_its_gate_is_missing_for_everybody(filed: SmallRoom) -> None:
     names = filed.declared.views.names()
-    of_tax = [view.table == "tax_month" for view in filed.declared.views.views]
+    of_tax = ["tax_month" in filed.declared.tables_of(name) for name in names]
     before = filed.materialise().rows(CODES[:4], names).matrix
     assert not np.isnan(before[:, of_tax]).all()
     with_rules(filed, [rule("registered", Check.CROSS, least=900, gate=800, other="reg_base")])
