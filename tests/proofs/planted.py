@@ -24,9 +24,10 @@ from saferoom.scoring.scorecard_reader import write_scorecard
 from tests.proofs.canaries import Needle, number_needles
 
 KINDS = ("raw", "feature", "weight", "grade")
-ALL = -1  # the number of a needle that is all canaries of its kind at once
+ALL = -1  # the number of a needle that is all canaries of its kind, of one request, at once
 FEATURE = "sales_12"
 GRADES = tuple("ABCDEFGHIJKLMN")
+TOGETHER = 50  # that one request asks for: so many grades lie side by side
 MONTHS = 24
 COPIES = (0, 17, 34)  # an amount is filed as sales, as two others' VAT and income tax: three
 # rows of three buckets, so that one moment of a bucket may be missed
@@ -125,8 +126,9 @@ class Planted:
             }
             yield canonical_bytes(answer)[:-1], Needle("grade", number, "answer")
         for form in ("<i2", "<i4", "<i8"):
-            pattern = self.indices.astype(form).tobytes()
-            yield pattern, Needle("grade", ALL, "side by side")
+            for start in range(0, len(self.codes), TOGETHER):
+                pattern = self.indices[start : start + TOGETHER].astype(form).tobytes()
+                yield pattern, Needle("grade", ALL, "side by side")
 
 
 def _months(as_of: date) -> Iterator[date]:
