@@ -270,7 +270,7 @@ OUT_OF_RANGE: list[tuple[Record, str, Json]] = [
     (make.source(), "encoding", "utf-7"),
     (make.source(), "tables", []),
     (make.source().tables[0], "path", "../tax.csv"),
-    (make.source().tables[0], "path", "tax.xlsx"),
+    (make.source().tables[0], "path", "tax.pdf"),
     (make.source().tables[0], "ignore", ["grade"]),
     (make.source().tables[0], "ignore", ["a", "a"]),
     (make.source().tables[0], "headings", [{"column": "g", "heading": h} for h in "ab"]),
