@@ -14,7 +14,7 @@ from saferoom.client import keyfolder
 from saferoom.client.http import RoomClient
 from saferoom.client.lineage import Lineage, check_lineage
 from saferoom.client.trustfile import trust_of
-from saferoom.errors import NotFound
+from saferoom.errors import BadInput, Conflict, NotFound
 
 app = typer.Typer(help="Follow scores to batches, and batches to scores.", no_args_is_help=True)
 Url = Annotated[str | None, typer.Option(help="Unset: the key folder's.")]
@@ -50,11 +50,43 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check kept proofs, without a network; exit 0 only when every link holds."""
+    _show(check_lineage(_read(file), trust, checkpoint, log), as_json=as_json)
+
+
+@app.command("draw")
+def draw(
+    *,
+    receipt: Annotated[str, typer.Argument(help="The receipt's id; with --trust, kept proofs.")],
+    out: Annotated[Path, typer.Option(help="A new file for the picture (SVG).")],
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Folder made by `saferoom keys new`.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Draw from a file of kept proofs, by these keys.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The checkpoint that you kept.")] = None,
+    log: Annotated[str | None, typer.Option(help="The log's folder or the room's address.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw one score's lineage on one sheet, in Chinese and English, after checking each link."""
+    from saferoom.client.lineage_drawing import draw as drawn  # noqa: PLC0415  # only when asked
+
+    if trust is not None:
+        found = check_lineage(_read(Path(receipt)), trust, checkpoint, log)
+    elif key is not None:
+        keys = keyfolder.load(key)
+        with RoomClient(url or keys.url, keys) as client:
+            found = check_lineage(client.lineage(receipt), trust_of(keys), checkpoint, log)
+    else:
+        raise BadInput("FIELD_INVALID", "--key to ask the room, or --trust for kept proofs")
     try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise NotFound("NOT_FOUND", "the file") from error
-    _show(check_lineage(parse_object(data), trust, checkpoint, log), as_json=as_json)
+        with out.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(drawn(found))
+    except FileExistsError as error:
+        raise Conflict("DUPLICATE", "the picture's file") from error
+    told: dict[str, Json] = {"picture": str(out), "reproducible": not found.erased}
+    tell(told, f"{out}: drawn from proofs that hold", as_json=as_json)
 
 
 @app.command("batch")
@@ -83,6 +115,13 @@ def erasure(
     keys = keyfolder.load(key)
     with RoomClient(url or keys.url, keys) as client:
         _say(client.touched(Digest(order)), as_json=as_json)
+
+
+def _read(file: Path) -> dict[str, Json]:
+    try:
+        return parse_object(file.read_bytes())
+    except OSError as error:
+        raise NotFound("NOT_FOUND", "the file") from error
 
 
 def _say(told: dict[str, Json], *, as_json: bool) -> None:

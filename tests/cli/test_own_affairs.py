@@ -161,6 +161,28 @@ def test_a_score_is_followed_kept_and_checked_offline(
     assert (status, failed["error"]["code"]) == (5, "NOT_FOUND")
 
 
+def test_a_score_is_drawn_from_the_room_or_from_kept_proofs_alike(
+    fed: Desk, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept, picture, again = (tmp_path / name for name in ("kept.json", "one.svg", "two.svg"))
+    words = ("lineage", "draw", receipt(fed.world))
+    status, told = run(capsys, *words, "--key", fed.firm(), "--out", picture)
+    assert (status, told) == (0, {"picture": str(picture), "reproducible": True})
+    assert "tax_month" in picture.read_text("utf-8")
+    run(capsys, "lineage", "score", receipt(fed.world), "--key", fed.firm(), "--out", kept)
+    offline = ("lineage", "draw", kept, "--trust", fed.firm() / TRUST_FILE, "--out", again)
+    assert "drawn from proofs that hold" in say(capsys, *offline)
+    assert again.read_bytes() == picture.read_bytes()
+    status, failed = run(capsys, *offline)
+    assert failed["error"]["code"] == "DUPLICATE"
+    status, failed = run(capsys, *words, "--out", tmp_path / "none.svg")
+    assert failed["error"]["code"] == "FIELD_INVALID"
+    kept.write_bytes(kept.read_bytes().replace(b"tax_month", b"tax_years"))
+    again.unlink()
+    assert run(capsys, *offline)[0] == 1
+    assert not again.exists()
+
+
 def test_a_source_sees_where_its_batch_went(fed: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     steward = fed.keys(STEWARD.holder, "tax", Role.STEWARD)
     status, told = run(capsys, "lineage", "batch", 1, "--key", steward)
