@@ -37,12 +37,20 @@ from saferoom.core.retention import Retention
 from saferoom.core.trust import LogKey, Trust, VaultKeys
 from saferoom.core.witnesses import NO_WITNESSES, Witnesses
 from saferoom.crypto.ratchet import Ratchet
-from saferoom.crypto.signing import SigningKey, Statement, hex_bytes
+from saferoom.crypto.signing import (
+    NoteSigner,
+    NoteVerifier,
+    SigningKey,
+    Statement,
+    hex_bytes,
+)
+from saferoom.crypto.sm2 import SEED_BYTES, Sm2SigningKey
 from saferoom.errors import BadInput, Conflict, NotFound, Unavailable
 from saferoom.ports import Notifier
 from saferoom.settings import Settings, read_settings
 
 VERSION = 1
+SM2_KEY = "log-sm2.key"
 
 
 def utc_now() -> datetime:
@@ -56,6 +64,7 @@ def found(
     vault: VaultKeys,
     *,
     witnesses: Witnesses = NO_WITNESSES,
+    sm2: bool = False,
     clock: Callable[[], datetime] = utc_now,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> None:
@@ -72,9 +81,14 @@ def found(
     home.chmod(0o700)  # also one that was there, and empty
     log_key = SigningKey(_write_key(home / "keys" / "log.key", random_bytes(32)))
     _write_key(home / "keys" / "subject.key", random_bytes(32))
+    signers: list[NoteSigner] = [log_key]
+    if sm2:
+        second = Sm2SigningKey.from_seed(random_bytes(SEED_BYTES))
+        _write_key(home / "keys" / SM2_KEY, second.secret)
+        signers.append(second)
     trust = Trust(
         origin=settings.origin,
-        log_keys=(_trusted(log_key, clock()),),
+        log_keys=tuple(_trusted(signer.public, clock()) for signer in signers),
         operators=tuple(genesis),
         vaults=(vault,),
         witnesses=witnesses,
@@ -189,7 +203,7 @@ def _open(
             log_key=log_key,
             subject_key=_read_key(home / "keys" / "subject.key"),
             origin=trust.origin,
-            log=FollowingLog(home / "log", trust.origin, [log_key]),
+            log=FollowingLog(home / "log", trust.origin, _signers(home, trust, log_key)),
             owner=owner,
             trust=trust,
             witnesses=witnesses,
@@ -257,10 +271,17 @@ def _socket(settings: Settings) -> Path:
     return settings.vault_socket or settings.home / "run" / "vault.sock"
 
 
-def _trusted(key: SigningKey, now: datetime) -> LogKey:
+def _signers(home: Path, trust: Trust, log_key: SigningKey) -> list[NoteSigner]:
+    """Open the keys that sign checkpoints: the second where the trust file names such a one."""
+    if "sm2" not in trust.algorithms:
+        return [log_key]
+    return [log_key, Sm2SigningKey(_read_key(home / "keys" / SM2_KEY))]
+
+
+def _trusted(key: NoteVerifier, now: datetime) -> LogKey:
     return LogKey(
-        algorithm="ed25519",
-        key=key.public.raw.hex(),
+        algorithm=key.ALGORITHM,
+        key=key.raw.hex(),
         valid_from=write_instant(now),
         valid_until=None,
         compromised=False,

@@ -37,6 +37,26 @@ def test_a_founded_home_opens_and_its_log_begins_with_genesis(home: Path) -> Non
     assert wiring.check_database(home) == "sqlite"
 
 
+def test_a_log_with_sm2_signs_each_checkpoint_twice(home: Path) -> None:
+    settings = read_settings(home=home, origin="room.test/log")
+    wiring.found(settings, f.genesis(), f.vault_keys(), sm2=True)
+    trust = Trust.from_bytes((home / "trust.json").read_bytes())
+    assert trust.algorithms == {"ed25519", "sm2"}
+    assert stat.S_IMODE((home / "keys" / wiring.SM2_KEY).stat().st_mode) == 0o600
+    for _ in range(2):  # also after a restart
+        with wiring.open_room(settings, "test") as room:
+            log.sequence(room)
+            note = trust.check_signatures(read_note(room.log.checkpoint()), only_known=True)
+            assert note.checkpoint.size == 3
+            assert len(trust.check_vouched(note, None)) == 2
+    (home / "keys" / wiring.SM2_KEY).unlink()
+    with (
+        pytest.raises(BadInput, match="KEY_FOLDER"),
+        wiring.open_room(settings, "test"),
+    ):
+        pass
+
+
 def test_a_founded_room_runs_on_postgresql_alike(
     home: Path, fresh_database: object, database_url: str
 ) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from threading import RLock
 
 from saferoom.adapters.log_files import LogFiles
-from saferoom.crypto.signing import SigningKey
+from saferoom.crypto.signing import NoteSigner
 
 
 class FollowingLog:
     """A context.LogFiles that threads and programs may share."""
 
-    def __init__(self, folder: Path, origin: str, keys: Sequence[SigningKey]) -> None:
+    def __init__(self, folder: Path, origin: str, keys: Sequence[NoteSigner]) -> None:
         self._folder, self._origin, self._keys = folder, origin, tuple(keys)
         self._lock = RLock()
         self._seen = self._look()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saferoom.crypto.signing import SigningKey
+from saferoom.crypto.signing import NoteSigner
 from saferoom.errors import Conflict, Tampered, Unavailable
 from saferoom.tlog.checkpoint import Checkpoint, read_note, sign_checkpoint
 from saferoom.tlog.merkle import (
@@ -52,7 +52,7 @@ class LogFiles:
     The checkpoint on disk is looked at each time: another process may have published since.
     """
 
-    def __init__(self, folder: Path, origin: str, keys: Sequence[SigningKey]) -> None:
+    def __init__(self, folder: Path, origin: str, keys: Sequence[NoteSigner]) -> None:
         self._folder = folder
         self._origin = origin
         self._keys = tuple(keys)

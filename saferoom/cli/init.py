@@ -52,6 +52,9 @@ def init(
     quorum: Annotated[
         int | None, typer.Option(help="How many witnesses must have seen; unset: most of them.")
     ] = None,
+    sm2: Annotated[
+        bool, typer.Option("--sm2", help="Let the log sign each checkpoint with SM2 as well.")
+    ] = False,
     witness_seconds: Annotated[
         int, typer.Option(min=0, help="How long to wait for them to cosign the first entry.")
     ] = 60,
@@ -72,7 +75,8 @@ def init(
     founders = [_create(home, name, party, url) for name in names]
     genesis = _genesis(founders)
     write_addresses(home, addresses)
-    wiring.found(settings, genesis, _initialise_vault(home, genesis), witnesses=witnesses)
+    vault = _initialise_vault(home, genesis)
+    wiring.found(settings, genesis, vault, witnesses=witnesses, sm2=sm2)
     witnessed = wiring.witness_genesis(settings, witness_seconds)
     trust = read_trust(home / "trust.json")
     founders = [keep_trust(founder, trust) for founder in founders]

@@ -85,7 +85,9 @@ def watch(
 ) -> None:
     """Watch a room's log from now on; a running witness takes it up at once."""
     held = read_trust(trust)
-    keys = [NoteKey(held.origin, one.verify_key) for one in held.log_keys if not one.compromised]
+    keys = [
+        NoteKey(held.origin, one.verify_key) for one in held.statement_keys if not one.compromised
+    ]
     homes.load(home).watch(keys)
     told = {"origin": held.origin, "keys": len(keys), "trust": held.fingerprint}
     text = f"{held.origin} is watched. Compare the trust file's fingerprint: {held.fingerprint}"

@@ -51,7 +51,7 @@ def check_page(statement: Statement, trust: Trust, enterprise: str, first: int) 
     """Accept the page that follows, signed by a sound key of the log."""
     try:
         page = LooksPage.from_body(statement.body)
-        sound = {key.verify_key.id: key for key in trust.log_keys if key.vouches(None)}
+        sound = {key.verify_key.id: key for key in trust.statement_keys if key.vouches(None)}
         (signer,) = statement.signers()
         statement.check_signed_by(sound[signer].verify_key)
     except (BadInput, Refusal, KeyError, ValueError) as error:  # ValueError: not one signature

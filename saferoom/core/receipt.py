@@ -145,6 +145,7 @@ def check_receipt(
     overridden = _check_override(trust, receipt)
     links = [
         f"checkpoint of {trust.origin}, size {kept.checkpoint.size}: signed by a trusted log key",
+        *_told_of_sm2(trust),
         *_check_witnessed(trust, own, kept, receipt, overridden=bool(overridden)),
         *overridden,
         *_check_one_log(own.checkpoint, kept.checkpoint, consistency),
@@ -260,6 +261,13 @@ def _check_vouched(
         trust.check_vouched(own, hour)
     covers = kept.checkpoint.size > receipt.leaf_index
     return trust.check_vouched(kept, hour if covers else None)
+
+
+def _told_of_sm2(trust: Trust) -> tuple[str, ...]:
+    """Say so where the trust file asked for it, which `check_vouched` held the checkpoint to."""
+    if "sm2" not in trust.algorithms:
+        return ()
+    return ("the same checkpoint is signed by the log's trusted SM2 key too (GB/T 32918, SM3)",)
 
 
 def _check_witnessed(

@@ -10,13 +10,15 @@ key that had been retired before a leaf's hour cannot vouch for that leaf. A com
 vouches for nothing, even long ago: its thief could have signed any past. Receipts under it are
 saved by a later checkpoint of a sound key and a consistency proof.
 
+A log may sign with SM2 as well. Where the file names such a key it is demanded: a checkpoint
+counts only with a sound signature of each algorithm. All else is signed with Ed25519 alone.
+
 Not promised: when a checkpoint was signed. Only witnesses can say that; the file names theirs,
 and how many different organisations make a quorum (`witnesses.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,12 +27,19 @@ from saferoom.core.moment import read_instant
 from saferoom.core.override import Override, check_override
 from saferoom.core.record import Record, check_field
 from saferoom.core.witnesses import NO_WITNESSES, Seen, Witnesses, WitnessKey
-from saferoom.crypto.signing import KeyId, Statement, VerifyKey, hex_bytes, sealing_key_bytes
+from saferoom.crypto.signing import (
+    KeyId,
+    NoteVerifier,
+    Statement,
+    VerifyKey,
+    hex_bytes,
+    sealing_key_bytes,
+)
 from saferoom.errors import BadInput, Tampered
 from saferoom.tlog.checkpoint import Note, NoteKey, SignedCheckpoint, check_name, check_note
 
 KIND = "saferoom/trust/1"
-ALGORITHMS = ("ed25519",)
+ALGORITHMS = {"ed25519": 32, "sm2": 64}  # and how many bytes a key has
 _FIELDS = {"kind", "origin", "log_keys", "operators", "vaults", "witnesses", "quorum"}
 _MOST = 64  # of each kind of key
 
@@ -48,13 +57,24 @@ class LogKey(Record):
     def __post_init__(self) -> None:
         """Check ranges."""
         check_field(self.algorithm in ALGORITHMS, "algorithm")
-        hex_bytes(self.key, 32)
+        hex_bytes(self.key, ALGORITHMS[self.algorithm])
+        if self.algorithm == "sm2":
+            self.note_key  # noqa: B018  # refuses what is no point of the curve
         _check_interval(self.valid_from, self.valid_until)
 
     @property
     def verify_key(self) -> VerifyKey:
-        """Return the public key."""
+        """Return the Ed25519 key, under which the log's statements verify too."""
         return VerifyKey.from_hex(self.key)
+
+    @property
+    def note_key(self) -> NoteVerifier:
+        """Return the key under which checkpoints verify."""
+        if self.algorithm == "ed25519":
+            return self.verify_key
+        from saferoom.crypto.sm2 import Sm2Key  # noqa: PLC0415  # only where a file names one
+
+        return Sm2Key.from_hex(self.key)
 
     def vouches(self, hour: datetime | None) -> bool:
         """Say whether a checkpoint over a leaf of this hour may rest on this key."""
@@ -109,10 +129,21 @@ class Trust:
         check_name(self.origin)
         check_field(0 < len(self.log_keys) <= _MOST, "log_keys")
         check_field(len({key.key for key in self.log_keys}) == len(self.log_keys), "log_keys")
+        check_field(bool(self.statement_keys), "log_keys")
         names = {vault.answer_key for vault in self.vaults}
         check_field(len(names) == len(self.vaults) <= _MOST, "vaults")
         own = {key.key for key in self.log_keys}
         check_field(own.isdisjoint(key.key for key in self.witnesses.keys), "witnesses")
+
+    @property
+    def statement_keys(self) -> tuple[LogKey, ...]:
+        """Return the keys under which promises and other statements of the log verify."""
+        return tuple(key for key in self.log_keys if key.algorithm == "ed25519")
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """Name the algorithms by which a checkpoint must be signed, all of them."""
+        return frozenset(key.algorithm for key in self.log_keys)
 
     @property
     def fingerprint(self) -> Digest:
@@ -162,12 +193,12 @@ class Trust:
         return tuple(vault for vault in self.vaults if vault.in_force(now))
 
     def key_of(self, key: KeyId) -> LogKey | None:
-        """Find a log key by its id, sound or not."""
-        return next((known for known in self.log_keys if known.verify_key.id == key), None)
+        """Find a key of the log's statements by its id, sound or not."""
+        return next((known for known in self.statement_keys if known.verify_key.id == key), None)
 
     def check_signatures(self, note: Note, *, only_known: bool) -> SignedCheckpoint:
         """Check each signature by a key of this file, and that the note is of this log."""
-        keys = [NoteKey(self.origin, key.verify_key) for key in self.log_keys]
+        keys = [NoteKey.of_log(self.origin, key.note_key) for key in self.log_keys]
         witnesses = [key.note_key for key in self.witnesses.keys]
         signed = check_note(note, [*keys, *witnesses], only_known=only_known)
         if signed.checkpoint.origin != self.origin:
@@ -186,15 +217,17 @@ class Trust:
         return check_override(statement, keys, self.origin)
 
     def check_vouched(self, signed: SignedCheckpoint, hour: datetime | None) -> tuple[KeyId, ...]:
-        """Return the sound keys behind a checkpoint over a leaf of this hour; at least one."""
-        sound = self._sound([signer.key.id for signer in signed.signers], hour)
-        if not sound:
-            raise Tampered("CHECKPOINT_UNTRUSTED", "its key was compromised or retired before")
-        return sound
+        """Return the sound keys behind a checkpoint over a leaf of this hour.
 
-    def _sound(self, signers: Sequence[KeyId], hour: datetime | None) -> tuple[KeyId, ...]:
-        known = ((signer, self.key_of(signer)) for signer in signers)
-        return tuple(signer for signer, key in known if key is not None and key.vouches(hour))
+        At least one of each algorithm that the file names.
+        """
+        sound = {key.key for key in self.log_keys if key.vouches(hour)}
+        found = [signer.key for signer in signed.signers if signer.key.raw.hex() in sound]
+        if not found:
+            raise Tampered("CHECKPOINT_UNTRUSTED", "its key was compromised or retired before")
+        if {key.ALGORITHM for key in found} != self.algorithms:
+            raise Tampered("CHECKPOINT_UNTRUSTED", "the trust file asks for SM2 beside Ed25519")
+        return tuple(key.id for key in found)
 
 
 def _read_witnesses(keys: Json, quorum: Json) -> Witnesses:

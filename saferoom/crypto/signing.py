@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NewType
+from typing import ClassVar, NewType, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -75,10 +75,39 @@ def sealing_key_bytes(text: object) -> bytes:
     return raw
 
 
+class NoteVerifier(Protocol):
+    """A public key under which checkpoints verify, of whatever algorithm."""
+
+    ALGORITHM: ClassVar[str]
+
+    @property
+    def raw(self) -> bytes:
+        """Return the bytes of the key."""
+
+    @property
+    def id(self) -> KeyId:
+        """Name it."""
+
+    def check_raw(self, signature: bytes, message: bytes) -> None:
+        """Refuse a signature that does not fit."""
+
+
+class NoteSigner(Protocol):
+    """A private key of the log, of whatever algorithm."""
+
+    @property
+    def public(self) -> NoteVerifier:
+        """Return the public half."""
+
+    def sign_raw(self, message: bytes) -> bytes:
+        """Sign raw bytes."""
+
+
 @dataclass(frozen=True)
 class VerifyKey:
     """A public key; `id` names it everywhere."""
 
+    ALGORITHM: ClassVar[str] = "ed25519"
     raw: bytes
 
     @classmethod
@@ -169,7 +198,7 @@ class Statement:
         """Name the keys in the order of signing; says nothing of their validity."""
         return tuple(mark.key for mark in self.signatures)
 
-    def check_signed_by(self, key: VerifyKey) -> None:
+    def check_signed_by(self, key: NoteVerifier) -> None:
         """Refuse unless this key signed this body."""
         if key.raw in self._held:
             return

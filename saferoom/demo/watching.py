@@ -68,7 +68,7 @@ class Watchers:
         """Take the trust file from the operators, by another way than the room's address."""
         held = read_trust(trust)
         for home, port in zip(self.homes, self.ports, strict=True):
-            home.watch([NoteKey(held.origin, key.verify_key) for key in held.log_keys])
+            home.watch([NoteKey(held.origin, key.verify_key) for key in held.statement_keys])
             _wait(port)
 
     def lose_one(self) -> Told:

@@ -73,7 +73,7 @@ def _check(data: bytes, key: bytes, trusted: Trusted) -> Archive:
     said, sealed = statement.body, bytes.fromhex(str(whole["sealed"]))
     if said["kind"] != KIND or said["origin"] != trusted.origin:
         raise Tampered("CHECKPOINT_UNTRUSTED", "an archive of another log")
-    if not any(_signed(statement, one.key) for one in trusted.log_keys):
+    if not any(_signed(statement, one.key) for one in trusted.statement_keys):
         raise Tampered("CHECKPOINT_UNTRUSTED", "no key of the log signed the archive")
     if digest_bytes(sealed) != said["sealed"]:
         raise Tampered("CONTENT_CHANGED", "an archive's content")

@@ -138,7 +138,7 @@ class Visit:
             yield from self._books.enter(opened)
 
     def _promises(self, logged: set[bytes]) -> Iterator[Alarm]:
-        keys = {one.key.id: one for one in self.asked.trusted.log_keys}
+        keys = {one.key.id: one for one in self.asked.trusted.statement_keys}
         for promise in self.asked.promises:
             body, signer = promise.body, promise.signers()[:1]
             key = keys.get(signer[0]) if signer else None

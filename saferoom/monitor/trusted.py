@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from saferoom.canonical import Json, parse_object
-from saferoom.crypto.signing import Statement, VerifyKey
+from saferoom.crypto.signing import NoteVerifier, Statement, VerifyKey
+from saferoom.crypto.sm2 import Sm2Key
 from saferoom.errors import BadInput, Tampered
 from saferoom.tlog.checkpoint import COSIGNATURE, NoteKey, SignedCheckpoint, check_note, read_note
 
+_ALGORITHMS: dict[str, type[VerifyKey | Sm2Key]] = {"ed25519": VerifyKey, "sm2": Sm2Key}
 AHEAD_SECONDS = 300  # how far clocks may differ
 
 
@@ -21,7 +23,7 @@ AHEAD_SECONDS = 300  # how far clocks may differ
 class LogKey:
     """One sound key of the log, and for when it vouches."""
 
-    key: VerifyKey
+    key: NoteVerifier
     begins: float
     ends: float
 
@@ -53,22 +55,33 @@ class Trusted:
 
     origin: str
     log_keys: tuple[LogKey, ...]  # the sound ones
+    algorithms: frozenset[str]  # that all must stand behind a checkpoint
     founders: tuple[Statement, ...]
     witnesses: dict[NoteKey, Witness]
     quorum: int
 
+    @property
+    def statement_keys(self) -> tuple[LogKey, ...]:
+        """Return the keys of promises and archives, which are signed with Ed25519 alone."""
+        return tuple(one for one in self.log_keys if one.key.ALGORITHM == "ed25519")
+
     def check_note(self, text: str) -> SignedCheckpoint:
         """Refuse a note that no sound key of this log signed."""
-        keys = [NoteKey(self.origin, one.key) for one in self.log_keys]
+        keys = [NoteKey.of_log(self.origin, one.key) for one in self.log_keys]
         signed = check_note(read_note(text), [*keys, *self.witnesses], only_known=False)
         if signed.checkpoint.origin != self.origin:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         return signed
 
     def vouched(self, signed: SignedCheckpoint, newest: float | None, now: float) -> bool:
-        """Say whether a key in its time stands behind a checkpoint over an entry of this hour."""
+        """Say whether a key in its time stands behind a checkpoint over an entry of this hour.
+
+        One of each algorithm that the trust file names.
+        """
         signers = {signer.key for signer in signed.signers}
-        return any(one.vouches(newest, now) for one in self.log_keys if one.key in signers)
+        standing = [one for one in self.log_keys if one.key in signers]
+        found = {one.key.ALGORITHM for one in standing if one.vouches(newest, now)}
+        return found == self.algorithms
 
     def quorum_time(self, signed: SignedCheckpoint, now: float) -> int | None:
         """Return since when a quorum of organisations had seen it; None without one."""
@@ -100,14 +113,19 @@ def _read(body: dict[str, Json]) -> Trusted:
     return Trusted(
         origin=str(body["origin"]),
         log_keys=tuple(
-            LogKey(VerifyKey.from_hex(one["key"]), *_period(one))
+            LogKey(_note_key(one), *_period(one))
             for one in _objects(body["log_keys"])
             if not one["compromised"]
         ),
+        algorithms=frozenset(str(one["algorithm"]) for one in _objects(body["log_keys"])),
         founders=tuple(Statement.from_json(one) for one in _objects(body["operators"])),
         witnesses={key: _witness(one) for key, one in witnesses.items()},
         quorum=int(str(body["quorum"])),
     )
+
+
+def _note_key(body: dict[str, Json]) -> NoteVerifier:
+    return _ALGORITHMS[str(body["algorithm"])].from_hex(body["key"])
 
 
 def _witness(body: dict[str, Json]) -> Witness:

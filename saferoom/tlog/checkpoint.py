@@ -5,8 +5,8 @@ extension lines (read, never written by us), a blank line, then signature lines.
 checkpoint has one text: decimal sizes without leading zeros, strict base64. A signature line
 names its key by a name and a four-byte hash; the hash only finds the key, the signature is
 what counts. Signature type 0x01 is Ed25519 over the text, a log's; 0x04 is a witness's
-cosignature, over a time and the text. The type is part of the hash and of what is signed, so
-neither passes for the other.
+cosignature, over a time and the text; 0xff and a name is ours, SM2 over the text. The type is
+part of the hash and, for a cosignature, of what is signed, so none passes for another.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saferoom.crypto.signing import SigningKey, VerifyKey
+from saferoom.crypto.signing import NoteSigner, NoteVerifier, SigningKey, VerifyKey
 from saferoom.errors import BadInput, Refusal, Tampered
 from saferoom.tlog.merkle import HASH_BYTES
 
 ED25519 = 0x01  # C2SP signed-note, "Signature types"
 COSIGNATURE = 0x04  # C2SP tlog-cosignature: Ed25519 with a time
+SM2 = 0xFF  # C2SP signed-note: of a type without a byte of its own, which a name follows
+_SM2_NAME = b"saferoom/sm2-sm3/1"
+_KINDS = {"ed25519": ED25519, "sm2": SM2}
 _TIME = struct.Struct(">Q")
 LATEST_TIME = 2**53 - 1  # C2SP tlog-cosignature allows 2^63 - 1; ours also stand in JSON
 LONGEST_SIGNATURE = 5_000  # C2SP signed-note: post-quantum ones are nearly that long
@@ -57,18 +60,24 @@ class NoteKey:
     """A key that may sign notes under a name; a log's name is its origin."""
 
     name: str
-    key: VerifyKey
+    key: NoteVerifier
     kind: int = ED25519
+
+    @classmethod
+    def of_log(cls, origin: str, key: NoteVerifier) -> NoteKey:
+        """Return the note's key for a log's key of either algorithm."""
+        return cls(origin, key, _KINDS[key.ALGORITHM])
 
     @property
     def hint(self) -> bytes:
         """Four bytes to find the key by: SHA-256(name, newline, type, key), cut."""
-        data = self.name.encode() + b"\n" + bytes([self.kind]) + self.key.raw
+        kind = bytes([self.kind]) + (_SM2_NAME if self.kind == SM2 else b"")
+        data = self.name.encode() + b"\n" + kind + self.key.raw
         return hashlib.sha256(data).digest()[:4]
 
     def check(self, signature: bytes, text: str) -> int:
         """Refuse a signature that does not fit; return the time of a cosignature, else 0."""
-        if self.kind == ED25519:
+        if self.kind != COSIGNATURE:
             self.key.check_raw(signature, text.encode())
             return 0
         if len(signature) != _TIME.size + 64:
@@ -128,14 +137,14 @@ def check_name(name: str) -> None:
         raise BadInput("FIELD_INVALID", "the name of a log or of its key")
 
 
-def sign_checkpoint(checkpoint: Checkpoint, *keys: SigningKey) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, *keys: NoteSigner) -> str:
     """Write a note that the log's own keys signed."""
     check_name(checkpoint.origin)
     text = checkpoint.text()
     lines = tuple(
         SignatureLine(
             checkpoint.origin,
-            NoteKey(checkpoint.origin, key.public).hint,
+            NoteKey.of_log(checkpoint.origin, key.public).hint,
             key.sign_raw(text.encode()),
         )
         for key in keys
@@ -205,7 +214,7 @@ def check_note(note: Note, keys: Sequence[NoteKey], *, only_known: bool) -> Sign
             raise Tampered("CHECKPOINT_UNTRUSTED", "a signature by an unknown key")
         if known:
             found.append(_check_line(line, known, text))
-    signers = tuple(one.key for one in found if one.key.kind == ED25519)
+    signers = tuple(one.key for one in found if one.key.kind != COSIGNATURE)
     if not signers:
         raise Tampered("CHECKPOINT_UNTRUSTED")
     if len({one.key for one in found}) != len(found):

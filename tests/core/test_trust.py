@@ -12,7 +12,16 @@ from saferoom.core.trust import Trust
 from saferoom.crypto.signing import sign_statement
 from saferoom.errors import BadInput
 from tests.factories import vault_keys
-from tests.tlog.small_log import FOREIGN_KEY, LOG_KEY, NEXT_KEY, NOW, ORIGIN, log_key, trust
+from tests.tlog.small_log import (
+    FOREIGN_KEY,
+    LOG_KEY,
+    NEXT_KEY,
+    NOW,
+    ORIGIN,
+    log_key,
+    sm2_key,
+    trust,
+)
 
 
 def test_trust_file_reads_back() -> None:
@@ -76,6 +85,9 @@ def test_without_a_time_only_compromise_counts() -> None:
         {"log_keys": [log_key().to_body()] * 2},
         {"log_keys": [log_key().to_body() | {"algorithm": "rsa"}]},
         {"log_keys": [log_key().to_body() | {"key": "00"}]},
+        {"log_keys": [log_key().to_body() | {"algorithm": "sm2"}]},
+        {"log_keys": [log_key().to_body(), sm2_key().to_body() | {"key": "11" * 64}]},
+        {"log_keys": [sm2_key().to_body()]},
         {"log_keys": [log_key().to_body() | {"valid_from": "yesterday"}]},
         {"log_keys": [log_key().to_body() | {"valid_until": "2025-01-01T00:00:00Z"}]},
         {"log_keys": [log_key().to_body() | {"compromised": 0}]},

@@ -50,7 +50,7 @@ from tests.monitor.tale import (
     tell,
     voted,
 )
-from tests.tlog.small_log import counting
+from tests.tlog.small_log import SM2_KEY, counting, sm2_key
 
 
 @pytest.fixture
@@ -420,6 +420,17 @@ def test_a_log_key_out_of_its_time_vouches_for_nothing(
     key = LogKey.from_body(told.trust.log_keys[0].to_body() | period)
     told.trust = tale.trust(log_keys=(key,))
     assert told.visit() == codes
+
+
+def test_where_the_trust_file_asks_for_sm2_a_checkpoint_without_it_is_found(told: Told) -> None:
+    own, both = told.trust.log_keys[0], (told.trust.log_keys[0], sm2_key())
+    told.trust = tale.trust(log_keys=both)
+    assert told.visit() == ["CHECKPOINT_UNSIGNED"]
+    head = Checkpoint(ORIGIN, len(told.leaves), root(told.leaves))
+    (told.folder / "log/checkpoint").write_text(sign_checkpoint(head, LOG_KEY, SM2_KEY))
+    assert told.visit() == []
+    told.trust = tale.trust(log_keys=(own, sm2_key(compromised=True)))
+    assert told.visit(memory=None) == ["CHECKPOINT_UNSIGNED"]
 
 
 def test_a_log_that_changed_its_key_is_well_and_an_old_note_keeps_its_worth(

@@ -11,13 +11,15 @@ from saferoom.canonical import Json, digest
 from saferoom.core.log_events import KINDS, Entry, build_entry
 from saferoom.core.receipt import build_receipt, record_part
 from saferoom.core.trust import LogKey, Trust
-from saferoom.crypto.signing import SigningKey
+from saferoom.crypto.signing import NoteSigner, SigningKey
+from saferoom.crypto.sm2 import SEED_BYTES, Sm2SigningKey
 from saferoom.tlog.checkpoint import Checkpoint, sign_checkpoint
 from saferoom.tlog.merkle import MemoryReader, consistency_proof, inclusion_proof, root
 
 ORIGIN = "room.example/log"
 NOW = datetime(2026, 11, 20, 10, 51, tzinfo=UTC)
 LOG_KEY, NEXT_KEY, FOREIGN_KEY = (SigningKey(bytes([n]) * 32) for n in (7, 8, 9))
+SM2_KEY = Sm2SigningKey.from_seed(bytes([7]) * SEED_BYTES)
 ANSWER = b"SRSEAL1\n" + bytes(range(200))
 ENTERPRISES = ("9999000100000000AA", "9999000200000000BB", "9999000300000000CC")
 
@@ -74,6 +76,11 @@ def log_key(key: SigningKey = LOG_KEY, **changed: object) -> LogKey:
     return LogKey.from_body(body | changed)
 
 
+def sm2_key(key: Sm2SigningKey = SM2_KEY, **changed: object) -> LogKey:
+    body: dict[str, object] = {"algorithm": "sm2", "key": key.public.raw.hex()}
+    return LogKey.from_body(log_key().to_body() | body | changed)
+
+
 def trust(*keys: LogKey) -> Trust:
     return Trust(origin=ORIGIN, log_keys=keys or (log_key(),))
 
@@ -98,7 +105,7 @@ class SmallLog:
     def leaves(self) -> list[bytes]:
         return [entry.leaf for entry in self.entries]
 
-    def note(self, size: int | None = None, *keys: SigningKey) -> str:
+    def note(self, size: int | None = None, *keys: NoteSigner) -> str:
         size = len(self.entries) if size is None else size
         head = Checkpoint(ORIGIN, size, root(self.leaves[:size]))
         return sign_checkpoint(head, *(keys or (LOG_KEY,)))
