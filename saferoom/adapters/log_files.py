@@ -56,7 +56,7 @@ class LogFiles:
         self._folder = folder
         self._origin = origin
         self._keys = tuple(keys)
-        self._state = self._empty()
+        self._state: _State | None = None  # nothing is signed only to look
         self._now()
 
     @property
@@ -148,7 +148,7 @@ class LogFiles:
         if data is None:
             return self._empty()
         state = self._state
-        if data != state.note.encode():
+        if state is None or data != state.note.encode():
             state = self._state = self._load(data)
         return state
 
