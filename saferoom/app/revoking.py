@@ -139,15 +139,14 @@ def _store(connection: Connection, room: Room, taken: Sequence[_Taken]) -> None:
     state = check_transition(GRANT, GrantState.GRANTED, "revoke")
     change = sa.update(t.permission).where(t.permission.c.digest.in_(ended))
     connection.execute(change.values(state=str(state)))
-    banks = {
-        version: loading.manifest_of(connection, version).bank
-        for version in {one.revocation.version for one in taken}
-    }
-    drafts = [_draft(one, banks[one.revocation.version]) for one in taken]
+    versions = {one.revocation.version for one in taken}
+    query = sa.select(t.version.c.digest, t.version.c.bank).where(t.version.c.digest.in_(versions))
+    banks = {row.digest: row.bank for row in connection.execute(query)}  # a question has no bank
+    drafts = [_draft(one, banks.get(one.revocation.version)) for one in taken]
     write_entries(connection, room, drafts)
 
 
-def _draft(one: _Taken, bank: str) -> Draft:
+def _draft(one: _Taken, bank: str | None) -> Draft:
     return Draft(
         "grant_revoked",
         one.revocation.enterprise,
@@ -156,5 +155,5 @@ def _draft(one: _Taken, bank: str) -> Draft:
             "grant": one.revocation.grant,
             "statement": one.statement.digest,
         },
-        concerns=[bank],
+        concerns=[] if bank is None else [bank],
     )

@@ -70,8 +70,9 @@ def _may_see_batch(connection: Connection, caller: Caller, connector: str) -> bo
     query = sa.select(t.subject.c.statement).where(
         t.subject.c.kind == "source", t.subject.c.party == caller.party
     )
-    own = (loading.read(SourceManifest, stored) for stored in connection.scalars(query))
-    return caller.role is Role.STEWARD and connector in {one.name for one in own}
+    papers = map(Statement.from_bytes, connection.scalars(query))
+    own = (one.body["name"] for one in papers if one.kind == SourceManifest.KIND)
+    return caller.role is Role.STEWARD and connector in own
 
 
 def _readers(

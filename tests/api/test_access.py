@@ -109,7 +109,8 @@ class Building:
     def erasure(self) -> str:
         """Have the enterprise erased, once."""
         known = self.call("wu", "GET", "/v1/erasures").json()["erasures"]
-        found = [str(each["order"]) for each in known if each["enterprise"] == f.ENTERPRISE]
+        certified = (each for each in known if each["state"] == "certified")
+        found = [str(each["order"]) for each in certified if each["enterprise"] == f.ENTERPRISE]
         if not found:
             fixed = {"asked_at": self.world.now_text, "nonce": self.world.nonce}
             order = f.sign(f.erase_order(f.ENTERPRISE, **fixed), f.ENTERPRISE)

@@ -163,7 +163,7 @@ DOORS: list[Door] = [
         None,
         (receipts, "list_receipts"),
         [R],
-        (D, "2026-11-20T00:00:00Z"),
+        (D, "2026-11-20T00:00:00Z", "release"),
         {"receipts": [R]},
     ),
     ("GET", f"/v1/receipts/{R}", None, (receipts, "get"), b'{"a":1}', (R,), {"a": 1}),

@@ -19,6 +19,7 @@ from saferoom.app import archiving, receipts
 from saferoom.app.shredding import shred
 from saferoom.canonical import canonical_bytes, parse_object
 from saferoom.cli.main import run
+from saferoom.core.papers import check_papers
 from saferoom.core.receipt import check_receipt
 from saferoom.crypto.ratchet import Ratchet
 from saferoom.errors import SaferoomError, Tampered
@@ -91,7 +92,7 @@ def test_what_is_old_goes_into_an_archive_that_an_outsider_can_check(
     assert code(2).encode() not in data
     assert code(2).encode().hex().encode() not in data
     receipt = receipts.get(world.room, bank(), str(line.receipt))
-    shown = check_receipt(receipt, trust_of(world, quorum=0, names=()))
+    shown = check_receipt(receipt, trust_of(world, quorum=0, names=()), check_papers=check_papers)
     assert "bank" not in shown.opened  # closed here, and still proven
     assert online(world) == world.count(t.entry, kind="archived")  # what was written since
     with reading(world.room.database) as connection:

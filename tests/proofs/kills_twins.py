@@ -142,7 +142,7 @@ TWINS: dict[str, tuple[Twin, str]] = {
         _logged(lambda leaves, at: leaves[:at] + leaves[at + 1 :]),
         "promised, not in the log",
     ),
-    "the newest entry is lost": (_logged(lambda leaves, _: leaves[:-1]), "was another"),
+    "the newest entries are lost": (_logged(lambda leaves, at: leaves[:at]), "was another"),
     "a release's entry is doubled": (
         _logged(lambda leaves, at: [*leaves, leaves[at]]),
         "stands 2 times",
