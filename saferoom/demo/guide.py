@@ -66,7 +66,8 @@ Score one enterprise, in Python:
 
 Verify the receipt, believing nobody but the log's key and two of its three witnesses:
 
-  saferoom verify r.json --checkpoint {home}/log/checkpoint --trust {home}/trust.json
+  saferoom verify r.json --checkpoint {home}/log/checkpoint \\
+      --trust {home}/trust.json --log {home}/log
 
 Look around with a token, in a shell:
 
