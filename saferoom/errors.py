@@ -546,6 +546,13 @@ CODES: dict[str, Code] = {
         "The operator should get the witnesses back, or two operators sign a time-boxed override"
         " (`saferoom witness override`); then try again with the same idempotency key.",
     ),
+    "WITNESSES_UNFIT": Code(
+        Refusal,
+        "The new set of witnesses does not follow from the one before.",
+        "Name every earlier key as it was, at most with an end from then on or as stolen; new ones"
+        " begin no earlier than the change; as many organisations as the quorum must stay. It"
+        " starts from the newest trust file.",
+    ),
     "WITNESSES_LATE": Code(
         Unavailable,
         "No quorum of witnesses has seen the log for half a day.",
@@ -615,8 +622,23 @@ CODES: dict[str, Code] = {
     "CHECKPOINT_UNWITNESSED": Code(
         Tampered,
         "Too few of the trust file's witnesses cosigned the checkpoint.",
-        "Ask for the receipt again once they have; if it stays so, others may be shown another"
-        " log: compare checkpoints.",
+        "Ask for the receipt again once they have, and get the newest trust file, should the"
+        " witnesses have changed; if it stays so, others may be shown another log: compare"
+        " checkpoints.",
+    ),
+    "TRUST_UNRELATED": Code(
+        Conflict,
+        "This trust file does not follow from the one that stands there.",
+        "Only changes of witnesses that both founders signed may come in this way. Compare"
+        " fingerprints with the operators; perhaps yours is the newer one.",
+    ),
+    "TRUST_OLDER": Code(
+        Tampered,
+        "Somebody cosigned the checkpoint whom your trust file does not name.",
+        "The room's witnesses may have changed since you got it: get the newer trust file and"
+        " `saferoom witness take` it, which checks that the founders whom you trust signed each"
+        " change."
+        " If yours is the newest, this is no checkpoint of this room's.",
     ),
     "PROOF_INVALID": Code(
         Tampered,

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from saferoom.adapters.sinks import open_sinks
 from saferoom.adapters.syslog import SyslogSink
 from saferoom.adapters.tail_keys import TailKeyFile, write_seed
 from saferoom.adapters.timestamp_client import open_authorities
+from saferoom.adapters.trust_file import TrustFile
 from saferoom.adapters.vault_client import VaultClient
-from saferoom.adapters.witness_client import WitnessClient, read_addresses
-from saferoom.app import behind, log, people, restoring, witnessing
+from saferoom.adapters.witness_client import WitnessBook
+from saferoom.app import behind, log, people, restoring, trusting, witnessing
 from saferoom.app.context import Room
 from saferoom.app.restoring import Restored
 from saferoom.core.enrolment import check_genesis
@@ -178,16 +180,17 @@ def _open(
     owner: str,
 ) -> Iterator[Room]:
     home = settings.home
-    trust = Trust.from_bytes((home / "trust.json").read_bytes())
+    trust_file = TrustFile(home / "trust.json")
+    trust = trust_file()
+    book = WitnessBook(home)
     log_key = SigningKey(_read_key(home / "keys" / "log.key"))
     vault = VaultClient(_socket(settings), settings.vault_timeout_seconds)
     sinks = open_sinks(settings.sinks, home, settings.sink_ca_file)
-    witnesses = witness_clients(home, trust)
     authorities = open_authorities(home)
     database = _database(settings)
     try:
         migrate(database)
-        yield Room(
+        room = Room(
             database=database,
             clock=clock,
             random_bytes=random_bytes,
@@ -205,29 +208,25 @@ def _open(
             origin=trust.origin,
             log=FollowingLog(home / "log", trust.origin, _signers(home, trust, log_key)),
             owner=owner,
-            trust=trust,
-            witnesses=witnesses,
+            trust=replace(trust, changes=()),  # they count once they are logged
+            read_trust=trust_file,
+            find_witnesses=book.find,
             authorities=authorities,
             founders=check_genesis(trust.operators),
             notifier=_notifier(settings),
             token_life=timedelta(hours=settings.token_hours),
         )
+        with reading(database) as connection:
+            now = trusting.refresh(connection, room)
+        yield replace(room, witnesses=() if now is None else book.find(now))
     finally:
         database.dispose()
         vault.close()
         for sink in sinks:
             sink.close()
-        for witness in witnesses:
-            witness.close()
+        book.close()
         for authority in authorities:
             authority.close()
-
-
-def witness_clients(home: Path, trust: Trust) -> tuple[WitnessClient, ...]:
-    """Connect to the trust file's witnesses, where the home says that they answer."""
-    addresses = read_addresses(home)
-    named = dict.fromkeys(key.name for key in trust.witnesses.keys)
-    return tuple(WitnessClient(name, addresses[name]) for name in named if name in addresses)
 
 
 def _notifier(settings: Settings) -> Notifier | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 
 from saferoom.canonical import canonical_bytes, parse_object
+from saferoom.core.trust import Trust
 from saferoom.errors import BadInput, Unavailable
 
 ADDRESSES = "witnesses.json"
@@ -74,6 +75,29 @@ class WitnessClient:
     def close(self) -> None:
         """Give the connection back."""
         self._client.close()
+
+
+class WitnessBook:
+    """The witnesses that last, each with one client for as long as its address stays."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._clients: dict[tuple[str, str], WitnessClient] = {}
+
+    def find(self, trust: Trust) -> tuple[WitnessClient, ...]:
+        """Connect to those of the newest set, where the home says now that they answer."""
+        addresses = read_addresses(self._home)
+        named = dict.fromkeys(key.name for key in trust.watchers.keys if key.lasts)
+        wanted = [(name, addresses[name]) for name in named if name in addresses]
+        for one in wanted:
+            if one not in self._clients:
+                self._clients[one] = WitnessClient(*one)
+        return tuple(self._clients[one] for one in wanted)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        for client in self._clients.values():
+            client.close()
 
 
 def read_addresses(home: Path) -> dict[str, str]:

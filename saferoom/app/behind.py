@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
+from saferoom.app import trusting
 from saferoom.app.context import Room
 from saferoom.errors import BadInput, Isolation, Tampered, Unavailable
 from saferoom.ports import Witness
@@ -58,10 +59,11 @@ def check_witness(room: Room, witness: Witness) -> None:
 def shown_by(room: Room, witness: Witness) -> Checkpoint | None:
     """Return what the witness saw last of us, by our own signature; None: nothing."""
     text = witness.checkpoint(room.origin)
-    if text is None or room.trust is None:
+    trust = trusting.current(room)
+    if text is None or trust is None:
         return None
     try:
-        return room.trust.check_signatures(read_note(text), only_known=False).checkpoint
+        return trust.check_signatures(read_note(text), only_known=False).checkpoint
     except (BadInput, Tampered) as error:
         raise Unavailable("WITNESS_UNAVAILABLE", f"{witness.name} shows no note") from error
 

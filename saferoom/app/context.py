@@ -151,7 +151,9 @@ class Room:
     notifier: Notifier | None = None  # None: whoever wants to know asks
     token_life: timedelta = timedelta(hours=12)
     trust: Trust | None = None  # None: as if the trust file named no witnesses
+    read_trust: Callable[[], Trust] | None = None  # the file of now, with what is not logged yet
     witnesses: tuple[Witness, ...] = ()
+    find_witnesses: Callable[[Trust], Sequence[Witness]] | None = None  # None: those above
     authorities: tuple[TimestampAuthority, ...] = ()
     stamping: Stamping = field(default_factory=Stamping)
     tails: tuple[Tail, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
 
+from saferoom.core.trust import Trust
 from saferoom.tlog.checkpoint import Note, SignatureLine, SignedCheckpoint
 
 FRESH_AGAIN = timedelta(seconds=60)  # asked every minute, also when nothing was appended
@@ -41,6 +42,8 @@ class Cosigning:
     lines: dict[str, SignatureLine] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
     checked: tuple[str, SignedCheckpoint] | None = None  # the published note, as it was checked
+    trust: Trust | None = None  # with the changes of witnesses that are logged
+    changes: tuple[bytes, ...] = ()  # as the database had them when `trust` was made
 
     def aim(self, newest: Note, now: datetime) -> Note:
         """Return the target, after moving it where it may move."""

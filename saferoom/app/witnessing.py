@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.database.engine import reading, writing
 from saferoom.adapters.database.writing import insert_new
-from saferoom.app import behind, loading
+from saferoom.app import behind, loading, trusting
 from saferoom.app.context import Caller, Room
 from saferoom.app.entries import Draft, write_entry
 from saferoom.canonical import Digest
@@ -63,23 +63,24 @@ def warn(room: Room) -> int:
 
 def newest_quorum(room: Room) -> Seen | None:
     """Return who cosigned the published note, and when; its signatures are checked once."""
-    note = _cosigned(room)
-    if room.trust is None or note is None:
+    note, trust = _cosigned(room), trusting.current(room)
+    if trust is None or note is None:
         return None
     known, text = room.cosigning.checked, note.text()
     if known is None or known[0] != text:
         try:
-            known = (text, room.trust.check_signatures(note, only_known=True))
+            known = (text, trust.check_signatures(note, only_known=True))
         except (BadInput, Tampered):
             return None
         room.cosigning.checked = known
-    return room.trust.seen(known[1], room.clock())
+    return trust.seen(known[1], room.clock())
 
 
 def check_witnessed(connection: Connection, room: Room) -> Digest | None:
     """Return nothing, or the override that a release needs and names; else refuse."""
     if not _quorum(room):
         return None
+    trusting.refresh(connection, room)
     behind.check_not_found(connection)
     seen = newest_quorum(room)
     if seen is not None and room.clock() - seen.at < OLDEST:
@@ -174,14 +175,15 @@ def _line_of(room: Room, witness: Witness, target: Note) -> SignatureLine:
 
 def _check_answer(room: Room, name: str, target: Note, answer: str) -> SignatureLine:
     """Find the line under this witness's name that a key of the trust file signed."""
-    assert room.trust is not None
-    keys = [key.note_key for key in room.trust.witnesses.keys if key.name == name]
+    trust = trusting.current(room)
+    assert trust is not None
+    keys = [key.note_key for key in trust.watchers.keys if key.name == name]
     try:
         lines = read_lines(answer)
         for line in lines:
             if any(line.hint == key.hint and line.name == name for key in keys):
                 with_own = Note(target.checkpoint, (*target.signatures, line))
-                room.trust.check_signatures(with_own, only_known=True)
+                trust.check_signatures(with_own, only_known=True)
                 return line
     except (BadInput, Tampered) as error:
         raise Unavailable("WITNESS_UNAVAILABLE", f"{name} answers something else") from error
@@ -190,11 +192,12 @@ def _check_answer(room: Room, name: str, target: Note, answer: str) -> Signature
 
 def _publish(room: Room) -> None:
     """Publish the target once a quorum has cosigned it, and whenever a line is renewed."""
-    assert room.trust is not None
+    trust = trusting.current(room)
+    assert trust is not None
     with room.cosigning.lock:
         note = room.cosigning.note()
-        signed = room.trust.check_signatures(note, only_known=True)
-        if room.trust.seen(signed, room.clock()) is None:
+        signed = trust.check_signatures(note, only_known=True)
+        if trust.seen(signed, room.clock()) is None:
             return
         room.cosigning.reached = True
         old = _cosigned(room)

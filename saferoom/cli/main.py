@@ -38,7 +38,7 @@ from saferoom.cli import (
     vault,
     verify,
     version,
-    witness,
+    witness_set,
     worker,
 )
 from saferoom.cli.say import tell_error
@@ -92,7 +92,7 @@ app.command("receipts")(receipts.receipts)
 app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
 app.add_typer(authority.app, name="authority")
-app.add_typer(witness.app, name="witness")
+app.add_typer(witness_set.app, name="witness")
 app.command("restore")(restore.restore)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

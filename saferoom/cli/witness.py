@@ -31,7 +31,9 @@ from saferoom.errors import BadInput, NotFound
 from saferoom.tlog.checkpoint import NoteKey, write_key
 from saferoom.witness import home as homes
 
-app = typer.Typer(help="Watch a log for others; override silent witnesses.", no_args_is_help=True)
+app = typer.Typer(
+    help="Watch a log for others; change or override a room's witnesses.", no_args_is_help=True
+)
 WITNESS_FILE = "witness.json"
 WITNESS_KIND = "saferoom/witness/1"
 WitnessHome = Annotated[Path, typer.Option("--home", help="Folder of the witness.")]

@@ -40,6 +40,8 @@ from saferoom.core.override import Override
 from saferoom.core.own_record import OwnRecordOrder
 from saferoom.core.proposals import Exit, Suspension, VersionSuspension
 from saferoom.core.request import ScoreRequest
+from saferoom.core.trust import Trust
+from saferoom.core.witnesses import WitnessKey, WitnessSet
 from saferoom.crypto.sealing import SealingPublicKey
 from saferoom.crypto.signing import KeyId, Signature, Statement, sign_statement
 from saferoom.errors import BadInput
@@ -69,6 +71,7 @@ Signable = (
     | SnapshotOrder
     | Suspension
     | VersionSuspension
+    | WitnessSet
     | Vote
 )
 
@@ -396,6 +399,22 @@ class Author:
                 reason=reason,
                 valid_from=write_instant(now),
                 valid_until=write_instant(now + lasts),
+                nonce=self._nonce(),
+            )
+        )
+
+    def witness_set(
+        self, trust: Trust, reason: str, keys: Sequence[WitnessKey], quorum: int, begins: datetime
+    ) -> Statement:
+        """Name the witnesses from an instant on; the other operator countersigns."""
+        return self._sign(
+            WitnessSet(
+                origin=trust.origin,
+                previous=trust.eras[-1].digest,
+                reason=reason,
+                valid_from=write_instant(begins),
+                quorum=quorum,
+                witnesses=tuple(keys),
                 nonce=self._nonce(),
             )
         )

@@ -46,6 +46,21 @@ def trusted_origin(keys: KeyFolder) -> str | None:
     return trust_of(keys).origin
 
 
+def take_trust(path: Path, newer: Trust) -> Trust:
+    """Put a newer trust file in the place of an older one, from which it must follow."""
+    held = read_trust(path)
+    if not newer.follows(held):
+        raise Conflict("TRUST_UNRELATED")
+    beside = path.with_name(f".{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with os.fdopen(os.open(beside, flags, path.stat().st_mode & 0o777), "wb") as file:
+        file.write(newer.to_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return held
+
+
 def keep_trust(keys: KeyFolder, trust: Trust) -> KeyFolder:
     """Put a trust file beside somebody's keys, which are for its room from then on.
 

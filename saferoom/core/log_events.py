@@ -78,6 +78,7 @@ KINDS: dict[str, EventKind] = {
     "keys_rotated": EventKind((), ("statement", "voters")),
     "token_issued": EventKind((), ("holder",)),
     "witnesses_overridden": EventKind((), ("reason", "valid_until", "by", "statement")),
+    "witnesses_changed": EventKind((), ("reason", "valid_from", "by", "statement")),
     "archived": EventKind(("archive",), ("name", "entries")),
     "archive_closed": EventKind(("archive",), ("name",)),
     "restored": EventKind((), ("entries", "unreadable")),

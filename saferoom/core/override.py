@@ -55,9 +55,14 @@ def check_override(statement: Statement, operators: Sequence[VerifyKey], origin:
     override = Override.from_body(statement.body)
     if override.origin != origin:
         raise Refusal("SIGNATURE_INVALID", "an override of another log")
+    check_all_sign(statement, operators, "an override")
+    return override
+
+
+def check_all_sign(statement: Statement, operators: Sequence[VerifyKey], what: str) -> None:
+    """Refuse what not exactly the two or more operators of the trust file signed."""
     ids = {key.id for key in operators}
     if len(ids) < 2 or set(statement.signers()) != ids:
-        raise Refusal("APPROVAL_MISSING", "the operators of the trust file sign an override")
+        raise Refusal("APPROVAL_MISSING", f"the operators of the trust file sign {what}")
     for key in operators:
         statement.check_signed_by(key)
-    return override

@@ -279,13 +279,14 @@ def _check_witnessed(
     overridden: bool,
 ) -> tuple[str, ...]:
     """Ask for a quorum behind a checkpoint that covers the leaf, or for an override."""
-    wanted = trust.witnesses
+    wanted = trust.watchers
     if not wanted.quorum:
         return ()
     covering = [one for one in (own, kept) if one.checkpoint.size > receipt.leaf_index]
     quorums = [seen for one in covering if (seen := trust.seen(one)) is not None]
     asked = f"{wanted.quorum} of {wanted.organisations} witnesses"
     if quorums:
+        asked = f"{quorums[0].quorum} of {quorums[0].of} witnesses"
         by = ", ".join(f"{who} at {at:%Y-%m-%dT%H:%M:%SZ}" for who, at in quorums[0].by)
         return (f"cosigned by {len(quorums[0].by)} organisations, {asked} needed: {by}",)
     if not overridden:

@@ -14,19 +14,30 @@ A log may sign with SM2 as well. Where the file names such a key it is demanded:
 counts only with a sound signature of each algorithm. All else is signed with Ed25519 alone.
 
 Not promised: when a checkpoint was signed. Only witnesses can say that; the file names theirs,
-and how many different organisations make a quorum (`witnesses.py`).
+and how many different organisations make a quorum. The founders change them by signed
+statements that a newer file carries (`witnesses.py`); its other bytes stay those of the first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from saferoom.canonical import Digest, Json, canonical_bytes, digest_bytes, parse_object
 from saferoom.core.moment import read_instant
 from saferoom.core.override import Override, check_override
 from saferoom.core.record import Record, check_field
-from saferoom.core.witnesses import NO_WITNESSES, Seen, Witnesses, WitnessKey
+from saferoom.core.witnesses import (
+    MOST_CHANGES,
+    NO_WITNESSES,
+    Era,
+    Seen,
+    Witnesses,
+    WitnessKey,
+    check_change,
+    join,
+)
 from saferoom.crypto.signing import (
     KeyId,
     NoteVerifier,
@@ -122,7 +133,8 @@ class Trust:
     log_keys: tuple[LogKey, ...]
     operators: tuple[Statement, ...] = ()
     vaults: tuple[VaultKeys, ...] = ()
-    witnesses: Witnesses = NO_WITNESSES
+    witnesses: Witnesses = NO_WITNESSES  # of the first file; `watchers` are those of now
+    changes: tuple[Statement, ...] = ()
 
     def __post_init__(self) -> None:
         """Check ranges; a key stands once, and no log is its own witness."""
@@ -133,7 +145,29 @@ class Trust:
         names = {vault.answer_key for vault in self.vaults}
         check_field(len(names) == len(self.vaults) <= _MOST, "vaults")
         own = {key.key for key in self.log_keys}
-        check_field(own.isdisjoint(key.key for key in self.witnesses.keys), "witnesses")
+        check_field(len(self.changes) <= MOST_CHANGES, "changes")
+        check_field(own.isdisjoint(key.key for key in self.watchers.keys), "witnesses")
+
+    @cached_property
+    def eras(self) -> tuple[Era, ...]:
+        """Return every set of witnesses that was in force, each in its time, the newest last."""
+        found = [Era(self.witnesses)]
+        for statement in self.changes:
+            found.append(check_change(statement, found[-1], self._founders, self.origin))
+        return join(found)
+
+    @property
+    def watchers(self) -> Witnesses:
+        """Return the newest set; it names every key that ever was one."""
+        return self.eras[-1].witnesses
+
+    def changed(self, statement: Statement) -> Trust:
+        """Return the file with one more change; what the founders did not sign so is refused."""
+        return replace(self, changes=(*self.changes, statement))
+
+    def follows(self, older: Trust) -> bool:
+        """Say whether this is that file with more changes, or the same."""
+        return replace(self, changes=self.changes[: len(older.changes)]) == older
 
     @property
     def statement_keys(self) -> tuple[LogKey, ...]:
@@ -156,8 +190,10 @@ class Trust:
         operators: list[Json] = [statement.to_json() for statement in self.operators]
         vaults: list[Json] = [vault.to_body() for vault in self.vaults]
         witnesses: list[Json] = [key.to_body() for key in self.witnesses.keys]
+        changes: list[Json] = [statement.to_json() for statement in self.changes]
         return canonical_bytes(
             {
+                **({"changes": changes} if changes else {}),
                 "kind": KIND,
                 "origin": self.origin,
                 "log_keys": log_keys,
@@ -172,7 +208,9 @@ class Trust:
     def from_bytes(cls, data: bytes) -> Trust:
         """Read strictly."""
         body = parse_object(data)
-        check_field(set(body) == _FIELDS and body["kind"] == KIND, "trust file")
+        changes = body.get("changes")
+        fields = _FIELDS if changes is None else _FIELDS | {"changes"}
+        check_field(set(body) == fields and body["kind"] == KIND, "trust file")
         origin, log_keys, operators = body["origin"], body["log_keys"], body["operators"]
         if not isinstance(origin, str) or not isinstance(log_keys, list):
             raise BadInput("FIELD_INVALID", "trust file")
@@ -186,6 +224,7 @@ class Trust:
             operators=tuple(Statement.from_json(statement) for statement in operators),
             vaults=tuple(VaultKeys.from_body(vault) for vault in body["vaults"]),
             witnesses=_read_witnesses(body["witnesses"], body["quorum"]),
+            changes=_read_changes(changes) if "changes" in body else (),
         )
 
     def vaults_at(self, now: datetime) -> tuple[VaultKeys, ...]:
@@ -199,8 +238,10 @@ class Trust:
     def check_signatures(self, note: Note, *, only_known: bool) -> SignedCheckpoint:
         """Check each signature by a key of this file, and that the note is of this log."""
         keys = [NoteKey.of_log(self.origin, key.note_key) for key in self.log_keys]
-        witnesses = [key.note_key for key in self.witnesses.keys]
-        signed = check_note(note, [*keys, *witnesses], only_known=only_known)
+        witnesses = [key.note_key for key in self.watchers.keys]
+        signed = check_note(note, [*keys, *witnesses], only_known=only_known and not witnesses)
+        if only_known and len(note.signatures) > len(signed.signers) + len(signed.cosigned):
+            raise Tampered("TRUST_OLDER")
         if signed.checkpoint.origin != self.origin:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         if signed.checkpoint.extensions:  # nobody could audit what they say, so we write none
@@ -209,12 +250,12 @@ class Trust:
 
     def seen(self, signed: SignedCheckpoint, now: datetime | None = None) -> Seen | None:
         """Return the quorum of witnesses behind a checkpoint, or None."""
-        return self.witnesses.seen(signed, now)
+        found = (era.seen(signed, now) for era in reversed(self.eras))
+        return next((seen for seen in found if seen is not None), None)
 
     def check_override(self, statement: Statement) -> Override:
         """Accept an override that the operators of this file signed."""
-        keys = [VerifyKey.from_hex(one.body.get("signing_key")) for one in self.operators]
-        return check_override(statement, keys, self.origin)
+        return check_override(statement, self._founders, self.origin)
 
     def check_vouched(self, signed: SignedCheckpoint, hour: datetime | None) -> tuple[KeyId, ...]:
         """Return the sound keys behind a checkpoint over a leaf of this hour.
@@ -229,11 +270,22 @@ class Trust:
             raise Tampered("CHECKPOINT_UNTRUSTED", "the trust file asks for SM2 beside Ed25519")
         return tuple(key.id for key in found)
 
+    @property
+    def _founders(self) -> list[VerifyKey]:
+        return [VerifyKey.from_hex(one.body.get("signing_key")) for one in self.operators]
+
 
 def _read_witnesses(keys: Json, quorum: Json) -> Witnesses:
     if not isinstance(keys, list) or type(quorum) is not int:
         raise BadInput("FIELD_INVALID", "witnesses")
     return Witnesses(quorum, tuple(WitnessKey.from_body(key) for key in keys))
+
+
+def _read_changes(changes: Json) -> tuple[Statement, ...]:
+    """Read them; a file without any is the first one, so an empty list is another's writing."""
+    if not isinstance(changes, list) or not 0 < len(changes) <= MOST_CHANGES:
+        raise BadInput("FIELD_INVALID", "changes")
+    return tuple(Statement.from_json(one) for one in changes)
 
 
 def _check_interval(start: str, end: str | None) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from saferoom.cli.listening import check_port
 from saferoom.cli.say import tell_error
-from saferoom.demo import guide, story
+from saferoom.demo import guide, story, watching
 from saferoom.demo.server import HOST, become_server, free_port, served
 from saferoom.demo.setup import prepare
 from saferoom.demo.steps import NotHappened, Play
@@ -71,6 +71,7 @@ def _serve(options: argparse.Namespace) -> int:
         print(json.dumps(told, ensure_ascii=False), flush=True)  # noqa: T201  # its output
     else:
         print(guide.what_to_try(home, port, told), flush=True)  # noqa: T201  # lines to copy, unwrapped
+    watching.resume(home)
     become_server(home, port)
     return 0
 
@@ -80,14 +81,15 @@ def _set_up(home: Path, port: int, enterprises: int) -> None:
     if home.exists() and any(home.iterdir()):
         raise Conflict("STATE", f"{home} holds something else than a finished demo; remove it")
     play, versions = Play(), Versions()
-    ready = prepare(home, port, enterprises)
-    with served(home, port):
-        try:
-            story.open_room(play, ready)
-            story.bring_models(play, ready, versions)
-            story.let_enterprises_sign(play, ready, versions)
-        finally:
-            ready.stage.close()
+    with watching.staying_witnesses(home) as watchers:
+        ready = prepare(home, port, enterprises, watchers)
+        with served(home, port):
+            try:
+                story.open_room(play, ready)
+                story.bring_models(play, ready, versions)
+                story.let_enterprises_sign(play, ready, versions)
+            finally:
+                ready.stage.close()
     guide.write(home / "demo.json", ready.stage, versions)
 
 

@@ -64,9 +64,10 @@ Score one enterprise, in Python:
   print(lines[["enterprise", "grade", "status", "code"]])
   open("r.json", "wb").write(room.receipt(room.receipts()[-1]))
 
-Verify the receipt, believing nobody but the log's key:
+Verify the receipt, believing nobody but the log's key and two of its three witnesses:
 
-  saferoom verify r.json --checkpoint {home}/log/checkpoint --trust {home}/trust.json
+  saferoom verify r.json --checkpoint {home}/log/checkpoint \\
+      --trust {home}/trust.json --log {home}/log
 
 Look around with a token, in a shell:
 

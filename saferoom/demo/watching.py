@@ -1,14 +1,16 @@
 """Who watches the demo's log? Three witnesses, in processes of their own.
 
-They stand for three other organisations, so they live outside the room's home and end with
-the story. Two make a quorum: one dies on the way, and nobody notices. At the end the log's
-own key, in the wrong hands, signs another past: they refuse to cosign it.
+They stand for three other organisations, and end with the room. Two make a quorum: in the
+story one dies on the way, and nobody notices; at its end the log's own key, in the wrong
+hands, signs another past: they refuse to cosign it. A demo that stays keeps their homes in
+its own, for want of other machines: each start finds their memory there, and free ports.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,17 +21,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from saferoom.adapters.witness_client import WitnessClient
+from saferoom.adapters.witness_client import WitnessClient, write_addresses
 from saferoom.canonical import canonical_bytes
 from saferoom.client.trustfile import read_trust
 from saferoom.crypto.signing import SigningKey
 from saferoom.demo.server import HOST, address, free_port
 from saferoom.demo.steps import Told, check
-from saferoom.errors import Unavailable
+from saferoom.errors import SaferoomError, Unavailable
 from saferoom.tlog.checkpoint import Checkpoint, NoteKey, read_note, sign_checkpoint
 from saferoom.witness import home as homes
+from saferoom.witness.home import WitnessHome
 
 ORGANISATIONS = ("notary", "university", "regulator")
+KEPT = "witnesses"
 LONGEST_START_SECONDS = 20.0
 
 
@@ -37,32 +41,43 @@ LONGEST_START_SECONDS = 20.0
 class Watchers:
     """Three running witnesses."""
 
-    homes: list[homes.WitnessHome] = field(default_factory=list)
+    homes: list[WitnessHome] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, folder: Path) -> None:
+    def create(self, folder: Path) -> None:
         """Draw keys and answer, before there is a log."""
         for organisation in ORGANISATIONS:
             home = homes.create(
                 folder / organisation, f"{organisation}.example/w", organisation,
                 secrets.token_bytes(32),
             )  # fmt: skip  # one call
-            port = free_port()
+            self._serve(home)
             body = {
                 "kind": "saferoom/witness/1",
                 "name": home.name,
                 "organisation": organisation,
                 "key": home.key.public.raw.hex(),
-                "url": address(port),
+                "url": address(self.ports[-1]),
             }
             file = folder / organisation / "witness.json"
             file.write_bytes(canonical_bytes(body))
-            self.homes.append(home)
             self.files.append(file)
-            self.ports.append(port)
-            self.processes.append(_serve(home.folder, port))
+
+    def resume(self, folder: Path) -> dict[str, str]:
+        """Serve the homes of an earlier run; return where each answers now."""
+        for organisation in ORGANISATIONS:
+            self._serve(homes.load(folder / organisation))
+        for port in self.ports:
+            _wait(port)
+        return {h.name: address(port) for h, port in zip(self.homes, self.ports, strict=True)}
+
+    def _serve(self, home: WitnessHome) -> None:
+        port = free_port()
+        self.homes.append(home)
+        self.ports.append(port)
+        self.processes.append(_serve(home.folder, port))
 
     def watch(self, trust: Path) -> None:
         """Take the trust file from the operators, by another way than the room's address."""
@@ -107,10 +122,32 @@ def witnesses() -> Iterator[Watchers]:
     watchers = Watchers()
     with tempfile.TemporaryDirectory(prefix="saferoom-witnesses-") as folder:
         try:
-            watchers.start(Path(folder))
+            watchers.create(Path(folder))
             yield watchers
         finally:
             watchers.stop()
+
+
+@contextmanager
+def staying_witnesses(home: Path) -> Iterator[Watchers]:
+    """Run three for a while; their homes go into the room's, which is founded meanwhile."""
+    with witnesses() as watchers:
+        yield watchers
+        watchers.stop()
+        for one in watchers.homes:
+            shutil.move(one.folder, home / KEPT / one.folder.name)
+
+
+def resume(home: Path) -> None:
+    """Let the kept witnesses watch on, tied to this process, and tell the room where."""
+    if not (home / KEPT).exists():  # an older demo, founded without
+        return
+    watchers = Watchers()
+    try:
+        write_addresses(home, watchers.resume(home / KEPT))
+    except SaferoomError:
+        watchers.stop()
+        raise
 
 
 def _serve(folder: Path, port: int) -> subprocess.Popen[bytes]:

@@ -55,6 +55,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "keys_rotated": ("", "statement voters", ""),
     "token_issued": ("", "holder", ""),
     "witnesses_overridden": ("", "reason valid_until by statement", ""),
+    "witnesses_changed": ("", "reason valid_from by statement", ""),
     "archived": ("archive", "name entries", ""),
     "archive_closed": ("archive", "name", ""),
     "restored": ("", "entries unreadable", ""),

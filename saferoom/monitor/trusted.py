@@ -1,6 +1,7 @@
 """Whose word does the monitor take? The trust file's, read by itself.
 
-Only what it needs: the log's keys, the founders' keys, and the witnesses with their quorum.
+Only what it needs: the log's keys, the founders' keys, and the witnesses with their quorum, as
+both founders changed them. Each cosignature is judged by the set that was in force at its time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from saferoom.errors import BadInput, Tampered
 from saferoom.tlog.checkpoint import COSIGNATURE, NoteKey, SignedCheckpoint, check_note, read_note
 
 _ALGORITHMS: dict[str, type[VerifyKey | Sm2Key]] = {"ed25519": VerifyKey, "sm2": Sm2Key}
+WITNESS_SET = "saferoom/witness-set/1"
 AHEAD_SECONDS = 300  # how far clocks may differ
 
 
@@ -50,6 +52,16 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class Era:
+    """Whose cosignatures count in a time, and how many of them."""
+
+    keys: frozenset[NoteKey]
+    quorum: int
+    begins: float
+    ends: float
+
+
+@dataclass(frozen=True)
 class Trusted:
     """What the trust file says, as far as a monitor asks."""
 
@@ -57,8 +69,9 @@ class Trusted:
     log_keys: tuple[LogKey, ...]  # the sound ones
     algorithms: frozenset[str]  # that all must stand behind a checkpoint
     founders: tuple[Statement, ...]
-    witnesses: dict[NoteKey, Witness]
-    quorum: int
+    witnesses: dict[NoteKey, Witness]  # all that ever were
+    quorum: int  # of now
+    eras: tuple[Era, ...]  # the newest first
 
     @property
     def statement_keys(self) -> tuple[LogKey, ...]:
@@ -85,15 +98,20 @@ class Trusted:
 
     def quorum_time(self, signed: SignedCheckpoint, now: float) -> int | None:
         """Return since when a quorum of organisations had seen it; None without one."""
+        times = (self._quorum_time(era, signed, now) for era in self.eras)
+        return next((time for time in times if time is not None), None)
+
+    def _quorum_time(self, era: Era, signed: SignedCheckpoint, now: float) -> int | None:
         newest: dict[str, int] = {}
         for mark in signed.cosigned:
             witness = self.witnesses[mark.key]
-            if witness.vouches(mark.time, now):
+            asked = mark.key in era.keys and era.begins <= mark.time < era.ends
+            if asked and witness.vouches(mark.time, now):
                 before = newest.get(witness.organisation, 0)
                 newest[witness.organisation] = max(mark.time, before)
-        if not self.quorum or len(newest) < self.quorum:
+        if not era.quorum or len(newest) < era.quorum:
             return None
-        return sorted(newest.values(), reverse=True)[self.quorum - 1]
+        return sorted(newest.values(), reverse=True)[era.quorum - 1]
 
 
 def read_trusted(data: bytes) -> Trusted:
@@ -105,11 +123,15 @@ def read_trusted(data: bytes) -> Trusted:
 
 
 def _read(body: dict[str, Json]) -> Trusted:
+    sets = [body, *_changes(body)]
     witnesses = {
-        NoteKey(str(one["name"]), VerifyKey.from_hex(one["key"]), COSIGNATURE): one
-        for one in _objects(body["witnesses"])
-        if not one["compromised"]
+        key: one for key, one in _named(sets[-1]["witnesses"]).items() if not one["compromised"]
     }
+    begins = [-math.inf, *(_seconds(one["valid_from"]) for one in sets[1:]), math.inf]
+    eras = [
+        Era(frozenset(_named(one["witnesses"])), int(str(one["quorum"])), begins[n], begins[n + 1])
+        for n, one in enumerate(sets)
+    ]
     return Trusted(
         origin=str(body["origin"]),
         log_keys=tuple(
@@ -120,12 +142,42 @@ def _read(body: dict[str, Json]) -> Trusted:
         algorithms=frozenset(str(one["algorithm"]) for one in _objects(body["log_keys"])),
         founders=tuple(Statement.from_json(one) for one in _objects(body["operators"])),
         witnesses={key: _witness(one) for key, one in witnesses.items()},
-        quorum=int(str(body["quorum"])),
+        quorum=eras[-1].quorum,
+        eras=(*reversed(eras),),
     )
 
 
 def _note_key(body: dict[str, Json]) -> NoteVerifier:
     return _ALGORITHMS[str(body["algorithm"])].from_hex(body["key"])
+
+
+def _changes(body: dict[str, Json]) -> list[dict[str, Json]]:
+    """Return each change of the witnesses that both founders signed, in its place."""
+    found: list[dict[str, Json]] = []
+    previous: str | None = None
+    named = set(_named(body["witnesses"]))
+    for statement in (Statement.from_json(one) for one in _objects(body.get("changes", []))):
+        said = statement.body
+        keys = [
+            VerifyKey.from_hex(Statement.from_json(one).body["signing_key"])
+            for one in _objects(body["operators"])
+        ]
+        fits = said["kind"] == WITNESS_SET and said["origin"] == body["origin"]
+        follows = said["previous"] == previous and named <= set(_named(said["witnesses"]))
+        if not fits or not follows or len(set(statement.signers())) < max(2, len(keys)):
+            raise BadInput("FIELD_INVALID", "a change of the witnesses")
+        for key in keys:
+            statement.check_signed_by(key)
+        previous, named = statement.digest, set(_named(said["witnesses"]))
+        found.append(said)
+    return found
+
+
+def _named(witnesses: Json) -> dict[NoteKey, dict[str, Json]]:
+    return {
+        NoteKey(str(one["name"]), VerifyKey.from_hex(one["key"]), COSIGNATURE): one
+        for one in _objects(witnesses)
+    }
 
 
 def _witness(body: dict[str, Json]) -> Witness:

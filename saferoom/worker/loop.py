@@ -23,6 +23,7 @@ from saferoom.app import (
     stamping,
     tailing,
     teaching,
+    trusting,
     witnessing,
 )
 from saferoom.app.context import Room
@@ -35,6 +36,7 @@ _TURNS_BETWEEN_SWEEPS = 5_000
 GATHER_SECONDS = 0.2  # so long entries gather once one waits: a checkpoint costs several syncs
 
 PARTS: tuple[tuple[str, Callable[[Room], int]], ...] = (
+    ("trust", trusting.take),
     ("deliver", log.deliver),
     ("sequence", log.sequence),
     ("tail", tailing.keep_places),

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from saferoom.adapters.database import tables as t
 from saferoom.adapters.witness_client import WitnessClient
-from saferoom.app import health, people, receipts, witnessing
+from saferoom.app import health, people, receipts, trusting, witnessing
+from saferoom.app.cosigning import Cosigning
 from saferoom.canonical import parse_object
 from saferoom.core.enrolment import Role
 from saferoom.core.moment import write_instant
@@ -22,7 +23,7 @@ from saferoom.core.override import Override
 from saferoom.core.papers import check_papers
 from saferoom.core.receipt import Verified, check_receipt
 from saferoom.core.trust import LogKey, Trust
-from saferoom.core.witnesses import Witnesses, WitnessKey
+from saferoom.core.witnesses import Witnesses, WitnessKey, WitnessSet
 from saferoom.crypto.signing import SigningKey, Statement
 from saferoom.errors import BadInput, NotYet, Refusal, SaferoomError, Tampered, Unavailable
 from saferoom.tlog.checkpoint import NoteKey, read_note
@@ -522,3 +523,126 @@ def test_the_worker_asks_a_real_program_over_http(world: World, tmp_path: Path) 
         client.close()
         dead.close()
         running.kill()
+
+
+# --- another set ---
+
+
+def change_of(world: World, *signers: str, **changed: object) -> Statement:
+    """Rotate the key of w1: the old one ends now, the new one begins."""
+    now = write_instant(world.now)
+    old = trust_of(world).witnesses.keys
+    new = replace(old[0], key=_key("new").public.raw.hex(), valid_from=now)
+    fixed: dict[str, object] = {
+        "origin": ORIGIN,
+        "previous": None,
+        "reason": "a new key of w1",
+        "valid_from": now,
+        "quorum": 2,
+        "witnesses": (replace(old[0], valid_until=now), new, *old[1:]),
+        "nonce": f.nonce("set"),
+    }
+    return f.sign(WitnessSet(**{**fixed, **changed}), *(signers or ("zhao", "qian")))  # type: ignore[arg-type]
+
+
+def bring(watched: Watched, trust: Trust) -> None:
+    watched.world.room = replace(watched.world.room, read_trust=lambda: trust)
+
+
+def test_a_running_room_takes_another_set_and_logs_it(watched: Watched, tmp_path: Path) -> None:
+    watched.turn()
+    world, first = watched.world, trust_of(watched.world)
+    old = watched.receipt()
+    newer = first.changed(change_of(world))
+    bring(watched, newer)
+    assert trusting.take(world.room) == 1
+    assert trusting.take(world.room) == 0
+    assert world.count(t.entry, kind="witnesses_changed") == 1
+    home = homes.create(tmp_path / "new", "w1", "org w1", _key("new").seed)
+    home.watch([NoteKey(ORIGIN, world.room.log_key.public)])
+    watched.near[0].service = Service(home, lambda: world.now)
+    watched.near[2].away = True
+    watched.age(hours=2)
+    (line,) = world.score().results
+    watched.turn()
+    data = receipts.get(world.room, bank(), str(line.receipt))
+    said = "\n".join(check_receipt(data, newer, check_papers=check_papers).links)
+    assert "org w1" in said
+    with pytest.raises(Tampered) as caught:
+        check_receipt(data, first, check_papers=check_papers)
+    assert caught.value.code == "TRUST_OLDER"
+    assert old.links  # and by the newer file too:
+    again = replace(world.room, trust=first, cosigning=Cosigning())
+    with sa_connection(again.database) as connection:  # as another process, or after a restart
+        assert trusting.refresh(connection, again) == newer
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_set_that_one_operator_signed_or_that_is_old_is_not_taken(
+    watched: Watched, late: bool
+) -> None:
+    world, first = watched.world, trust_of(watched.world)
+    if late:
+        bring(watched, first.changed(change_of(world)))
+        watched.age(days=3)
+        with pytest.raises(Refusal, match="REPLAY"):
+            trusting.take(world.room)
+    else:
+        with pytest.raises(Refusal, match="APPROVAL_MISSING"):
+            first.changed(change_of(world, "zhao"))
+        bring(watched, replace(first, witnesses=Witnesses(1, first.witnesses.keys)))
+        with pytest.raises(Refusal, match="WITNESSES_UNFIT"):
+            trusting.take(world.room)
+    assert trusting.current(world.room) == first
+    assert world.count(t.entry, kind="witnesses_changed") == 0
+
+
+def test_a_founders_replaced_key_changes_no_set(watched: Watched) -> None:
+    world, old = watched.world, f.signing_key("zhao").public.id
+    bring(watched, trust_of(world).changed(change_of(world)))
+    new = f.enrolment(
+        "zhao",
+        party="room",
+        role=Role.OPERATOR,
+        signing_key=f.signing_key("another").public.raw.hex(),
+        replaces=old,
+        nonce=f.nonce("another"),
+    )
+    people.enrol(world.room, OPERATOR, [f.sign(new, "another", "qian", "sun")])
+    with pytest.raises(Refusal, match="APPROVAL_MISSING"):
+        trusting.take(world.room)
+
+
+@pytest.mark.parametrize("twin", ["edited", "forged"])
+def test_a_set_that_somebody_wrote_into_the_database_stops_releases(
+    watched: Watched, twin: str
+) -> None:
+    watched.turn()
+    world, first = watched.world, trust_of(watched.world)
+    bring(watched, first.changed(change_of(world)))
+    forged = change_of(world, "zhao", reason="nobody else knows")
+    if twin == "edited":
+        trusting.take(world.room)
+        edit = {"statement": forged.to_bytes()}
+        world.execute(sa.update(t.subject).where(t.subject.c.kind == "witness_set").values(edit))
+    else:
+        row = {
+            "digest": forged.digest,
+            "kind": "witness_set",
+            "party": "",
+            "submitter": forged.signers()[0],
+            "state": "signed",
+            "statement": forged.to_bytes(),
+            "proposed_at": world.now_text,
+        }
+        world.execute(sa.insert(t.subject).values(row))
+    with pytest.raises(Tampered, match="CONTENT_CHANGED"):
+        world.score()
+    assert world.count(t.release) == 0
+    assert {key.key for key in (trusting.current(world.room) or first).watchers.keys} >= {
+        key.key for key in first.witnesses.keys
+    }
+
+
+def test_a_room_without_a_trust_file_has_no_set_to_change(world: World) -> None:
+    assert trusting.take(replace(world.room, trust=None)) == 0

@@ -185,6 +185,44 @@ def test_two_operators_override_by_command(watched: Watched) -> None:
     assert told("witness", "override", file, *second) == {"digest": made["digest"]}
 
 
+def test_two_operators_change_the_witnesses_of_a_running_room(watched: Watched) -> None:
+    """One joins, one ends; nothing is started again, and an older file says what to do."""
+    people, trust = watched.home / "people", watched.home / "trust.json"
+    port = free_port()
+    told(
+        "witness", "new", "--home", watched.folder / "four", "--name", "four.example",
+        "--organisation", "four", "--url", f"http://127.0.0.1:{port}",
+    )  # fmt: skip  # a command line
+    told("witness", "watch", "--home", watched.folder / "four", "--trust", trust)
+    joining = watched.folder / "four" / "witness.json"
+    file, newer = watched.folder / "change.json", watched.folder / "newer.json"
+    change = ("witness", "change", file, "--key")
+    options = ("--reason", "two leaves, four comes", "--minutes", 0)
+    assert told(*change, people / "operator-2", code=5)["error"]
+    assert told(*change, people / "operator-1", *options, "--remove", "nobody", code=5)["error"]
+    made = told(
+        *change, people / "operator-1", *options, "--add", joining, "--remove", "two.example"
+    )
+    assert told(*change, people / "operator-1", "--out", newer, code=2)["error"]
+    done = told(*change, people / "operator-2", "--out", newer)
+    assert done["digest"] == made["digest"]
+    old = watched.folder / "old.json"
+    old.write_bytes(trust.read_bytes())
+    running = start(watched.folder / "four", port)
+    try:
+        taken = told("witness", "take", newer, "--trust", trust, "--address", joining)
+        assert (taken["new"], taken["trust"]) == (1, done["trust"])
+        _wait(lambda: "four.example" in checkpoint(watched))
+        shown = told("audit", "monitor", "--log", watched.home, "--trust", trust)
+        assert shown["alarms"] == []
+    finally:
+        running.kill()
+    refused = told("witness", "take", old, "--trust", trust, code=7)["error"]
+    assert isinstance(refused, dict)
+    assert refused["code"] == "TRUST_UNRELATED"
+    assert told("witness", "take", newer, "--trust", old)["new"] == 1
+
+
 def test_init_says_if_too_few_witnesses_answer(tmp_path: Path) -> None:
     told(
         "witness", "new", "--home", tmp_path / "w", "--name", "w", "--organisation", "w",

@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from saferoom.client.keyfolder import KeyFolder, load
-from saferoom.client.trustfile import TRUST_FILE, keep_trust, read_trust, trust_of, trusted_origin
+from saferoom.client.trustfile import (
+    TRUST_FILE,
+    keep_trust,
+    read_trust,
+    take_trust,
+    trust_of,
+    trusted_origin,
+)
 from saferoom.errors import BadInput, Conflict
+from tests.core.test_witness_set import ADDED, FIRST
 from tests.factories import vault_keys
 from tests.tlog.small_log import trust
 
@@ -71,3 +79,17 @@ def test_a_trust_file_put_there_by_hand_says_which_room_it_is(keys: KeyFolder) -
     assert trusted_origin(keys) == TRUST.origin
     with pytest.raises(BadInput, match="KEY_FOLDER"):
         trust_of(replace(keys, origin="other.example/log"))
+
+
+def test_a_newer_one_takes_its_place_only_if_it_follows(tmp_path: Path) -> None:
+    path = tmp_path / TRUST_FILE
+    path.write_bytes(FIRST.to_bytes())
+    path.chmod(0o600)
+    assert take_trust(path, ADDED) == FIRST
+    assert read_trust(path) == ADDED
+    assert path.stat().st_mode & 0o777 == 0o600
+    for other in (FIRST, TRUST):
+        with pytest.raises(Conflict, match="TRUST_UNRELATED"):
+            take_trust(path, other)
+    assert read_trust(path) == ADDED
+    assert [one.name for one in tmp_path.iterdir()] == [TRUST_FILE]
