@@ -25,7 +25,8 @@ Found = Mapping[str, Sequence[str]]  # what entries name: "entry", "name" and so
 
 # In the order in which foreign keys let them be inserted.
 BY_ENTRY = (t.entry.c.id, t.release.c.entry, t.refusal.c.entry, t.record.c.entry,
-            t.opening.c.entry, t.notice.c.entry)  # fmt: skip  # a table
+            t.opening.c.entry, t.notice.c.entry, t.concern.c.entry,
+            t.verification.c.entry)  # fmt: skip  # a table
 BY_NAME = (t.subject_key.c.subject,)
 BY_CODE = (t.enterprise.c.code, t.account.c.enterprise)
 BY_REQUEST = (t.request.c.digest,)

@@ -24,7 +24,7 @@ _ORDER = (
     t.enrolment, t.party, t.contact, t.subject, t.version, t.vote, t.suspension, t.standing,
     t.snapshot, t.enterprise, t.account, t.budget, t.permission, t.revocation, t.request,
     t.release, t.refusal, t.erasure, t.record, t.opening, t.subject_key, t.dispute,
-    t.paper, t.notice, t.lesson,
+    t.paper, t.notice, t.lesson, t.concern, t.verification,
 )  # fmt: skip  # a table
 
 

@@ -17,10 +17,11 @@ and how many different organisations make a quorum (`witnesses.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from saferoom.canonical import Digest, Json, canonical_bytes, digest_bytes, parse_object
+from saferoom.core.closing import Closing, check_chain
 from saferoom.core.moment import read_instant
 from saferoom.core.override import Override, check_override
 from saferoom.core.record import Record, check_field
@@ -103,6 +104,8 @@ class Trust:
     operators: tuple[Statement, ...] = ()
     vaults: tuple[VaultKeys, ...] = ()
     witnesses: Witnesses = NO_WITNESSES
+    closed: tuple[Statement, ...] = ()  # the logs before this one, oldest first (closing.py)
+    ended: Closing | None = None  # in no file: `of` says where a closed log ends
 
     def __post_init__(self) -> None:
         """Check ranges; a key stands once, and no log is its own witness."""
@@ -113,6 +116,20 @@ class Trust:
         check_field(len(names) == len(self.vaults) <= _MOST, "vaults")
         own = {key.key for key in self.log_keys}
         check_field(own.isdisjoint(key.key for key in self.witnesses.keys), "witnesses")
+        if self.closed:
+            check_chain(self.closed, self._founders(), self.origin)
+
+    @property
+    def closings(self) -> tuple[Closing, ...]:
+        """Return how the logs before this one ended."""
+        return tuple(Closing.from_body(one.body) for one in self.closed)
+
+    def of(self, origin: str) -> Trust:
+        """Return what this file says of a log that was closed; itself, of any other."""
+        for one in self.closings:
+            if one.origin == origin:
+                return replace(self, origin=origin, closed=(), ended=one)
+        return self
 
     @property
     def fingerprint(self) -> Digest:
@@ -125,8 +142,10 @@ class Trust:
         operators: list[Json] = [statement.to_json() for statement in self.operators]
         vaults: list[Json] = [vault.to_body() for vault in self.vaults]
         witnesses: list[Json] = [key.to_body() for key in self.witnesses.keys]
+        closed: list[Json] = [statement.to_json() for statement in self.closed]
         return canonical_bytes(
             {
+                **({"closed": closed} if closed else {}),
                 "kind": KIND,
                 "origin": self.origin,
                 "log_keys": log_keys,
@@ -141,20 +160,22 @@ class Trust:
     def from_bytes(cls, data: bytes) -> Trust:
         """Read strictly."""
         body = parse_object(data)
+        closed = body.pop("closed", [])
         check_field(set(body) == _FIELDS and body["kind"] == KIND, "trust file")
         origin, log_keys, operators = body["origin"], body["log_keys"], body["operators"]
         if not isinstance(origin, str) or not isinstance(log_keys, list):
             raise BadInput("FIELD_INVALID", "trust file")
         if not isinstance(operators, list) or len(operators) > _MOST:
             raise BadInput("FIELD_INVALID", "operators")
-        if not isinstance(body["vaults"], list):
-            raise BadInput("FIELD_INVALID", "vaults")
+        if not isinstance(body["vaults"], list) or not isinstance(closed, list):
+            raise BadInput("FIELD_INVALID", "trust file")
         return cls(
             origin=origin,
             log_keys=tuple(LogKey.from_body(key) for key in log_keys),
             operators=tuple(Statement.from_json(statement) for statement in operators),
             vaults=tuple(VaultKeys.from_body(vault) for vault in body["vaults"]),
             witnesses=_read_witnesses(body["witnesses"], body["quorum"]),
+            closed=tuple(Statement.from_json(statement) for statement in closed),
         )
 
     def vaults_at(self, now: datetime) -> tuple[VaultKeys, ...]:
@@ -174,6 +195,8 @@ class Trust:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         if signed.checkpoint.extensions:  # nobody could audit what they say, so we write none
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint with extension lines")
+        if self.ended is not None:
+            self.ended.check_within(signed.checkpoint)
         return signed
 
     def seen(self, signed: SignedCheckpoint, now: datetime | None = None) -> Seen | None:
@@ -182,8 +205,7 @@ class Trust:
 
     def check_override(self, statement: Statement) -> Override:
         """Accept an override that the operators of this file signed."""
-        keys = [VerifyKey.from_hex(one.body.get("signing_key")) for one in self.operators]
-        return check_override(statement, keys, self.origin)
+        return check_override(statement, self._founders(), self.origin)
 
     def check_vouched(self, signed: SignedCheckpoint, hour: datetime | None) -> tuple[KeyId, ...]:
         """Return the sound keys behind a checkpoint over a leaf of this hour; at least one."""
@@ -191,6 +213,9 @@ class Trust:
         if not sound:
             raise Tampered("CHECKPOINT_UNTRUSTED", "its key was compromised or retired before")
         return sound
+
+    def _founders(self) -> list[VerifyKey]:
+        return [VerifyKey.from_hex(one.body.get("signing_key")) for one in self.operators]
 
     def _sound(self, signers: Sequence[KeyId], hour: datetime | None) -> tuple[KeyId, ...]:
         known = ((signer, self.key_of(signer)) for signer in signers)

@@ -12,6 +12,7 @@ from datetime import datetime
 from saferoom.canonical import Json, parse_object
 from saferoom.crypto.signing import Statement, VerifyKey
 from saferoom.errors import BadInput, Tampered
+from saferoom.monitor.past import Closing, read_closings
 from saferoom.tlog.checkpoint import COSIGNATURE, NoteKey, SignedCheckpoint, check_note, read_note
 
 AHEAD_SECONDS = 300  # how far clocks may differ
@@ -56,6 +57,7 @@ class Trusted:
     founders: tuple[Statement, ...]
     witnesses: dict[NoteKey, Witness]
     quorum: int
+    closings: tuple[Closing, ...] = ()  # of the logs before this one, the oldest first
 
     def check_note(self, text: str) -> SignedCheckpoint:
         """Refuse a note that no sound key of this log signed."""
@@ -97,6 +99,7 @@ def _read(body: dict[str, Json]) -> Trusted:
         for one in _objects(body["witnesses"])
         if not one["compromised"]
     }
+    founders = tuple(Statement.from_json(one) for one in _objects(body["operators"]))
     return Trusted(
         origin=str(body["origin"]),
         log_keys=tuple(
@@ -104,9 +107,10 @@ def _read(body: dict[str, Json]) -> Trusted:
             for one in _objects(body["log_keys"])
             if not one["compromised"]
         ),
-        founders=tuple(Statement.from_json(one) for one in _objects(body["operators"])),
+        founders=founders,
         witnesses={key: _witness(one) for key, one in witnesses.items()},
         quorum=int(str(body["quorum"])),
+        closings=tuple(read_closings(_objects(body.get("closed", [])), founders)),
     )
 
 
