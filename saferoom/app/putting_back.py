@@ -18,7 +18,7 @@ from saferoom.app.images import Images, Row
 from saferoom.core.erasure import ORDERED
 
 _WAITING = "waiting"
-_NUMBERED = frozenset({"vote", "notice", "lesson"})  # the database gives their keys
+_NUMBERED = frozenset({"vote", "notice", "lesson", "concern"})  # the database gives their keys
 _GROWS = ("spent_mbit", "epoch")
 _ORDER = (
     t.enrolment, t.party, t.contact, t.subject, t.version, t.vote, t.suspension, t.standing,
@@ -105,6 +105,8 @@ def _insert_unless_there(connection: Connection, table: Table, row: Row) -> None
     elif table is t.notice:
         names = ("entry", "recipient", "kind", "position")
         same = [t.notice.c[name] == said[name] for name in names]
+    elif table is t.concern:
+        same = [t.concern.c[name] == value for name, value in said.items()]
     else:
         same = [t.vote.c[name] == said[name] for name in ("subject", "key")]
     if connection.execute(sa.select(table.c.number).where(*same).limit(1)).first() is None:

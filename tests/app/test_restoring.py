@@ -142,6 +142,7 @@ _TOLD_ANEW = {
     "entry": {"number", "acknowledged"},
     "vote": {"number"},
     "notice": {"number"},
+    "concern": {"number"},
     "lesson": {"number", "state"},  # the vault is taught them again
     "erasure": {"state", "certificate"},  # ordered again
     "release": {"state", "delivered_at"},  # a retry delivers it
