@@ -153,6 +153,11 @@ CODES: dict[str, Code] = {
         "The enterprise has revoked its grant.",
         "Respect the revocation; only a new grant would change it.",
     ),
+    "AUTH_UNCONFIRMED": Code(
+        Refusal,
+        "The grant is of before entries of the log were lost; its revocation may be among them.",
+        "Ask the enterprise to confirm it: the next grant of its chain, signed now.",
+    ),
     "ERASED": Code(
         Refusal,
         "The enterprise's data were erased, and with them the answer.",

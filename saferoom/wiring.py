@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from saferoom.adapters import cedar
 from saferoom.adapters.archive_folder import ArchiveFolder
-from saferoom.adapters.database.engine import open_database, reading, sqlite_url
+from saferoom.adapters.database.engine import open_database, reading, sqlite_url, writing
 from saferoom.adapters.database.migrating import migrate
 from saferoom.adapters.following_log import FollowingLog
 from saferoom.adapters.notifiers import open_notifier
@@ -30,9 +30,10 @@ from saferoom.adapters.timestamp_client import open_authorities
 from saferoom.adapters.trust_file import TrustFile
 from saferoom.adapters.vault_client import VaultClient
 from saferoom.adapters.witness_client import WitnessBook
-from saferoom.app import behind, log, people, restoring, trusting, witnessing
+from saferoom.app import behind, closing, log, people, restoring, trusting, witnessing
 from saferoom.app.context import Room
 from saferoom.app.restoring import Restored
+from saferoom.core.closing import Closing
 from saferoom.core.enrolment import check_genesis
 from saferoom.core.moment import write_instant
 from saferoom.core.retention import Retention
@@ -48,7 +49,7 @@ from saferoom.crypto.signing import (
 )
 from saferoom.crypto.sm2 import SEED_BYTES, Sm2SigningKey
 from saferoom.errors import BadInput, Conflict, NotFound, Unavailable
-from saferoom.ports import Notifier
+from saferoom.ports import Notifier, Tail
 from saferoom.settings import Settings, read_settings
 
 VERSION = 1
@@ -132,13 +133,45 @@ def open_room(settings: Settings, program: str) -> Iterator[Room]:
 
 def restore(settings: Settings, named: Sequence[str]) -> Restored:
     """Replay a room that was set back from its own sinks and from others."""
+    with _tails(settings, named) as tails, open_to_restore(settings, "restore") as room:
+        return restoring.restore(room, [*room.tails, *tails])
+
+
+def propose_closing(
+    settings: Settings, named: Sequence[str], successor: str, reason: str
+) -> Closing:
+    """Bring back what is anywhere, and say what is left of a log that cannot go on."""
+    with _tails(settings, named) as tails, open_to_restore(settings, "restore") as room:
+        return closing.propose(room, [*room.tails, *tails], successor, reason)
+
+
+def close(settings: Settings, statement: Statement) -> Trust:
+    """Close the log by what two operators signed; the new one has its trust file and no tile."""
+    home = settings.home
+    trust = Trust.from_bytes((home / "trust.json").read_bytes())
+    if statement not in trust.closed:
+        with open_to_restore(settings, "restore") as room:
+            new = closing.carry_out(room, statement)
+        old_home = home / "closed" / f"{len(new.closed):04}"
+        old_home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not (old_home / "log").exists() and (home / "log").exists():
+            (home / "log").rename(old_home / "log")
+        _replace_synced(old_home / "trust.json", trust.to_bytes(), 0o644)
+        _replace_synced(home / "trust.json", new.to_bytes(), 0o644)
+        trust = new
+    with open_to_restore(settings, "restore") as room, writing(room.database) as connection:
+        behind.forget(connection)
+    return trust
+
+
+@contextmanager
+def _tails(settings: Settings, named: Sequence[str]) -> Iterator[list[Tail]]:
     more = open_sinks(",".join(named), settings.home) if named else ()
     tails = [sink for sink in more if not isinstance(sink, SyslogSink)]
     if len(tails) < len(more):
         raise BadInput("FIELD_INVALID", "a syslog collector cannot be read")
     try:
-        with open_to_restore(settings, "restore") as room:
-            return restoring.restore(room, [*room.tails, *tails])
+        yield list(tails)
     finally:
         for sink in more:
             sink.close()
@@ -309,3 +342,16 @@ def _write_synced(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _replace_synced(path: Path, data: bytes, mode: int) -> None:
+    """Put a whole file in another's place, durably."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    _write_synced(fresh, data, mode)
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

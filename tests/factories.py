@@ -21,6 +21,7 @@ from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import CastVote, Decision, SubjectKind, Vote, check_vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
+from saferoom.core.closing import Closing
 from saferoom.core.enrolment import Enrolment, Role, Signatory, check_enrolment, check_genesis
 from saferoom.core.facts import CellType, Column, Table
 from saferoom.core.grant import Grant, Revocation
@@ -293,6 +294,22 @@ def grant(version: Manifest | None = None, /, **changes: object) -> Grant:
     if "text" in changes or not set(made.categories) <= {w.name for w in template().categories}:
         return made
     return worded(template(), made)
+
+
+def closing(**changes: object) -> Closing:
+    fields: dict[str, object] = {
+        "origin": "room.test/log",
+        "successor": "room.test/log-2",
+        "placed": 6,
+        "size": 7,
+        "root": "ab" * 32,
+        "seen_size": 10,
+        "seen_root": "cd" * 32,
+        "reason": "the disks burnt",
+        "closed_at": NOW_TEXT,
+        "nonce": nonce("closing"),
+    }
+    return Closing(**{**fields, **changes})  # type: ignore[arg-type]  # a test's own names
 
 
 def revocation(of: Grant | None = None, /, **changes: object) -> Revocation:

@@ -52,7 +52,7 @@ def check_witness(room: Room, witness: Witness) -> None:
         size = size_of(connection)
     if seen.size > size:
         with writing(room.database) as connection:
-            insert_new(connection, t.standing, {"name": _BEHIND, "digest": seen.root.hex()})
+            remember(connection, seen.root.hex())
         raise Isolation("LOG_BEHIND", f"{witness.name} saw {seen.size} entries, here are {size}")
 
 
@@ -73,6 +73,11 @@ def check_not_found(connection: Connection) -> None:
     query = sa.select(t.standing.c.digest).where(t.standing.c.name == _BEHIND)
     if connection.scalar(query) is not None:
         raise Isolation("LOG_BEHIND")
+
+
+def remember(connection: Connection, root: str = "") -> None:
+    """Stay stopped until the replay, or until the log is closed."""
+    insert_new(connection, t.standing, {"name": _BEHIND, "digest": root})
 
 
 def forget(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from saferoom.app.cosigning import Cosigning
 from saferoom.app.proofs import Proofs
 from saferoom.app.together import Group
 from saferoom.canonical import Json
+from saferoom.core.closing import Closing
 from saferoom.core.enrolment import Enrolment, Role
 from saferoom.core.retention import Retention
 from saferoom.core.trust import Trust
@@ -166,6 +167,11 @@ class Room:
     proofs: Proofs = field(default_factory=Proofs)
     placed: dict[str, int] = field(default_factory=dict)  # tail → how many places it was told
     wake: Event = field(default_factory=Event)  # set where the worker should not wait
+
+    @property
+    def closings(self) -> tuple[Closing, ...]:
+        """Name the ends of the logs before this one, which its trust file tells."""
+        return () if self.trust is None else self.trust.closings
 
 
 @dataclass(frozen=True)

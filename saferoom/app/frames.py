@@ -22,6 +22,7 @@ from saferoom.app.templates import FindTemplate, approved_template
 from saferoom.canonical import Digest, Json
 from saferoom.core.admission import Admission, active, contract_covers
 from saferoom.core.approval import CastVote, SubjectKind, state
+from saferoom.core.closing import Closing
 from saferoom.core.enrolment import Enrolment, Lookup, Role, check_signer
 from saferoom.core.manifest import Manifest
 from saferoom.core.policy import score_facts
@@ -78,6 +79,7 @@ class Frame:
     find_template: FindTemplate
     now: datetime
     override: Digest | None  # of silent witnesses, where one is needed and in force
+    closings: tuple[Closing, ...]  # of the logs before this one: grants of then are suspended
 
     def facts(self, charge_mbit: int) -> dict[str, Json]:
         """State the request for the policy set."""
@@ -148,6 +150,7 @@ def load_frame(
         find_template=partial(approved_template, room),
         now=room.clock(),
         override=witnessing.check_witnessed(connection, room),
+        closings=room.closings,
     )
     _check_shared(frame)
     return frame
@@ -227,6 +230,7 @@ def _check_shared(frame: Frame) -> None:
     check_release(
         frame.release_facts(
             grant_state=GrantState.GRANTED,
+            grant_confirmed=True,
             grant_live=True,
             grant_covers=True,
             charge_mbit=0,

@@ -27,6 +27,7 @@ from saferoom.app.templates import standing_template
 from saferoom.app.terms import load_offer
 from saferoom.canonical import Digest, Json
 from saferoom.core.budget import Budget
+from saferoom.core.closing import confirmed
 from saferoom.core.enrolment import Role
 from saferoom.core.grant import (
     Grant,
@@ -106,7 +107,7 @@ def _store(connection: Connection, room: Room, new: Sequence[tuple[Statement, Gr
     """Store under locks, so that two grants for one version take their numbers in turn."""
     codes = sorted({grant.enterprise for _, grant in new})
     lock_enterprises(connection, codes)
-    _check_chains(connection, codes, [grant for _, grant in new])
+    _check_chains(connection, room, codes, [grant for _, grant in new])
     numbers = _last_numbers(connection, codes)
     rows = []
     for statement, grant in new:
@@ -128,7 +129,9 @@ def _store(connection: Connection, room: Room, new: Sequence[tuple[Statement, Gr
     write_entries(connection, room, [_draft(grant) for _, grant in new])
 
 
-def _check_chains(connection: Connection, codes: Sequence[str], new: Sequence[Grant]) -> None:
+def _check_chains(
+    connection: Connection, room: Room, codes: Sequence[str], new: Sequence[Grant]
+) -> None:
     """Refuse what is not the next grant of its chain, or was signed before a revocation."""
     query = sa.select(t.permission.c.statement).where(
         t.permission.c.enterprise.in_(codes),
@@ -142,6 +145,8 @@ def _check_chains(connection: Connection, codes: Sequence[str], new: Sequence[Gr
         place = (grant.enterprise, grant.version)
         if revoked(grant, revocations.get(grant.enterprise, ())):
             raise Refusal("AUTH_REVOKED", "signed before a revocation")
+        if not confirmed(grant.signed_at, room.closings):
+            raise Refusal("AUTH_UNCONFIRMED")
         check_renewal(grant, latest.get(place))
         latest[place] = grant
 

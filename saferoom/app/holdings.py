@@ -21,6 +21,7 @@ from saferoom.app.frames import Frame
 from saferoom.app.revocations import load_revocations
 from saferoom.canonical import Digest
 from saferoom.core.budget import Budget, check_budget
+from saferoom.core.closing import confirmed
 from saferoom.core.enrolment import Lookup
 from saferoom.core.grant import Grant, Revocation, check_grant, first_mismatch, live, revoked
 from saferoom.core.grant_text import GrantTemplate, check_text
@@ -127,6 +128,7 @@ def check_holding(frame: Frame, holding: Holding | None, charge_mbit: int) -> No
     check_release(
         frame.release_facts(
             grant_state=holding.state,
+            grant_confirmed=grant is not None and confirmed(grant.signed_at, frame.closings),
             grant_live=grant is not None and live(grant, frame.now),
             grant_covers=grant is not None and _covers(frame, grant),
             charge_mbit=charge_mbit,

@@ -56,14 +56,17 @@ class Restored:
         return {**told, "kinds": kinds}
 
 
-def restore(room: Room, tails: Sequence[Tail]) -> Restored:
-    """Replay what the sinks and tiles have; LOG_BEHIND where a witness saw more than they have."""
+def restore(room: Room, tails: Sequence[Tail], *, whole: bool = True) -> Restored:
+    """Replay what the sinks and tiles have; LOG_BEHIND where a witness saw more than they have.
+
+    Not `whole`: what they have and no more, in a room that stays stopped (closing.py).
+    """
     with reading(room.database) as connection:
         lost = look(connection, room, tails)
     opened, readable = _open(room, lost)
     kept = {str(row["id"]): row for images in opened for row in images.get("entry", ())}
     order = lost.order({entry: int(str(row["number"])) for entry, row in kept.items()})
-    placed = check_order(room, lost, order, seen_by_witnesses(room))
+    placed = check_order(room, lost, order, seen_by_witnesses(room) if whole else ())
     new = [entry for entry in order if entry not in lost.waiting]
     done = Restored(
         kinds=Counter(str(parse_object(lost.leaves[entry])["kind"]) for entry in new),
@@ -77,6 +80,9 @@ def restore(room: Room, tails: Sequence[Tail]) -> Restored:
         for images in opened:
             put_back(connection, images)
         settle(connection, opened)
+        if not whole:
+            behind.remember(connection)
+            return done
         behind.forget(connection)
         if new:
             _tell(connection, room, done)

@@ -96,7 +96,8 @@ def _draft(room: Room, held: Trust, statement: Statement) -> Draft:
 def _with(trust: Trust, rows: tuple[bytes, ...]) -> Trust:
     """Put the changes in the order in which each names the one before."""
     try:
-        waiting = [Statement.from_bytes(row) for row in rows]
+        papers = map(Statement.from_bytes, rows)
+        waiting = [one for one in papers if one.body.get("origin") == trust.origin]  # not closed
         while waiting:
             before = trust.changes[-1].digest if trust.changes else None
             (following,) = (one for one in waiting if one.body.get("previous") == before)

@@ -25,6 +25,7 @@ from saferoom.app.revocations import load_revocations
 from saferoom.app.teaching import teach
 from saferoom.canonical import Json, digest_bytes
 from saferoom.core.budget import check_budget
+from saferoom.core.closing import confirmed
 from saferoom.core.enrolment import Enrolment
 from saferoom.core.grant import revoked
 from saferoom.core.ledger import check_debit
@@ -59,13 +60,13 @@ def verify(
         raise Refusal("ROLE", "another bank's request")
     now = room.clock()
     with reading(room.database) as connection:
-        permit = _check(connection, statement, permission, now)
+        permit = _check(connection, room, statement, permission, now)
         if _entry_of(connection, permit) is None:
             _debit(connection, permit, lock=False)
     teach(room)
     sealed = room.vault.verify(statement, permission)
     with writing(room.database) as connection:
-        permit = _check(connection, statement, permission, now, lock=True)
+        permit = _check(connection, room, statement, permission, now, lock=True)
         lock_enterprises(connection, [permit.request.enterprise])
         entry = _entry_of(connection, permit)
         if entry is None:
@@ -112,6 +113,7 @@ def _verifiers(connection: Connection) -> list[Verifier]:
 
 def _check(
     connection: Connection,
+    room: Room,
     statement: Statement,
     permission: Statement | None,
     now: datetime,
@@ -138,6 +140,8 @@ def _check(
     taken_back = load_revocations(connection, [request.enterprise])
     if revoked(grant, taken_back.get(request.enterprise, ())):
         raise Refusal("AUTH_REVOKED")
+    if not confirmed(grant.signed_at, room.closings):
+        raise Refusal("AUTH_UNCONFIRMED")
     admission = loading.admission_of(connection, request.bank)
     assert admission is not None  # its party is admitted
     return _Permit(request, statement.digest, found[0], caller, grant, admission.group)

@@ -90,7 +90,12 @@ def watch(
     keys = [
         NoteKey(held.origin, one.verify_key) for one in held.statement_keys if not one.compromised
     ]
-    homes.load(home).watch(keys)
+    witness = homes.load(home)
+    for one in held.closings:
+        seen = witness.last(one.origin)
+        if seen is not None:
+            one.check_within(seen.checkpoint)  # who closes a log must not deny what was seen of it
+    witness.watch(keys)
     told = {"origin": held.origin, "keys": len(keys), "trust": held.fingerprint}
     text = f"{held.origin} is watched. Compare the trust file's fingerprint: {held.fingerprint}"
     tell(told, text, as_json=as_json)

@@ -34,9 +34,15 @@ def trust_of(keys: KeyFolder) -> Trust:
     if keys.folder is None:
         raise BadInput("TRUST_MISSING", "these keys have no folder")
     trust = read_trust(keys.folder / TRUST_FILE)
-    if keys.origin not in {None, trust.origin}:
+    if not _follows(trust, keys):
         raise BadInput("KEY_FOLDER", f"{TRUST_FILE} is of another room than its keys")
     return trust
+
+
+def _follows(trust: Trust, keys: KeyFolder) -> bool:
+    """Say whether it is of the room that these keys are for, also after its log was closed."""
+    earlier = {one.origin for one in trust.closings}
+    return keys.origin in {None, trust.origin, *earlier}
 
 
 def trusted_origin(keys: KeyFolder) -> str | None:

@@ -109,7 +109,9 @@ def _verify_stamped(
 
 def _verify_against(data: bytes, text: str, trusted: Trust, fetch: Fetch | None) -> Verified:
     own = check_own_checkpoint(data, trusted)
-    kept = trusted.check_signatures(read_note(text), only_known=False).checkpoint
+    note = read_note(text)
+    own_log = trusted.of(note.checkpoint.origin)
+    kept = own_log.check_signatures(note, only_known=False).checkpoint
     proof = None if own.size == kept.size else _prove(own, kept, fetch)
     return check_receipt(data, trusted, text, proof, check_papers)
 
@@ -128,7 +130,7 @@ def verify_promise(
     data = promise if isinstance(promise, bytes) else _read(Path(promise), "the promise")
     trusted = read_trust(checkpoint, trust)
     note = read_note(_read_text(Path(checkpoint)))
-    signed = trusted.check_signatures(note, only_known=False)
+    signed = trusted.of(note.checkpoint.origin).check_signatures(note, only_known=False)
     trusted.check_vouched(signed, None)
     fetch = _find_log(checkpoint, log)
     if fetch is None:

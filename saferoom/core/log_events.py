@@ -82,6 +82,9 @@ KINDS: dict[str, EventKind] = {
     "archived": EventKind(("archive",), ("name", "entries")),
     "archive_closed": EventKind(("archive",), ("name",)),
     "restored": EventKind((), ("entries", "unreadable")),
+    "log_closed": EventKind(
+        ("trust", "closing"), ("origin", "successor", "lost", "by", "reason", "statement")
+    ),
     "openings_exported": EventKind((), ("auditor", "entries")),
     "own_record_given": EventKind((), ("enterprise", "order")),
     "record_disputed": EventKind((), ("enterprise", "source", "statement")),

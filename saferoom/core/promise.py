@@ -49,6 +49,7 @@ class Kept(StrEnum):
 def read_promise(statement: Statement, trust: Trust) -> Promise:
     """Read a promise of this log, signed once, by a sound key of the trust file."""
     promise = Promise.from_body(statement.body)
+    trust = trust.of(promise.origin)  # what a closed log promised stands in the one that follows
     if promise.origin != trust.origin or len(statement.signatures) != 1:
         raise Tampered("CHECKPOINT_UNTRUSTED", "a promise of another log")
     key = trust.key_of(statement.signers()[0])

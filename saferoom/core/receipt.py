@@ -137,15 +137,17 @@ def check_receipt(
     judges them, which is `papers.check_papers`.
     """
     receipt = _read(data)
+    overridden = _check_override(trust, receipt)
+    trust = trust.of(receipt.note.checkpoint.origin)
     own = trust.check_signatures(receipt.note, only_known=True)
     kept = own
     if checkpoint is not None:
         kept = trust.check_signatures(read_note(checkpoint), only_known=False)
     keys = _check_vouched(trust, own, kept, receipt)
-    overridden = _check_override(trust, receipt)
     links = [
         f"checkpoint of {trust.origin}, size {kept.checkpoint.size}: signed by a trusted log key",
         *_told_of_sm2(trust),
+        *_tell_end(trust),
         *_check_witnessed(trust, own, kept, receipt, overridden=bool(overridden)),
         *overridden,
         *_check_one_log(own.checkpoint, kept.checkpoint, consistency),
@@ -181,7 +183,8 @@ def check_receipt(
 
 def check_own_checkpoint(data: bytes, trust: Trust) -> Checkpoint:
     """Return the receipt's own signed checkpoint, to know which consistency proof to ask for."""
-    return trust.check_signatures(_read(data).note, only_known=True).checkpoint
+    note = _read(data).note
+    return trust.of(note.checkpoint.origin).check_signatures(note, only_known=True).checkpoint
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,18 @@ def _check_witnessed(
     return (f"NOT witnessed: {asked} were needed; others may have been shown another log",)
 
 
+def _tell_end(trust: Trust) -> tuple[str, ...]:
+    """Say that a log was closed, and how much of it nobody has any more."""
+    if trust.ended is None:
+        return ()
+    ended = trust.ended
+    told = (
+        f"that log was closed by two operators at {ended.closed_at}, {ended.successor} follows;"
+        f" of {ended.seen_size} entries {ended.lost} were lost: {ended.reason}"
+    )
+    return (told,)
+
+
 def _check_override(trust: Trust, receipt: _Receipt) -> tuple[str, ...]:
     """Hold the override that is named in the leaf and the one in the receipt together."""
     named, statement = receipt.opened.get("override"), receipt.override
@@ -304,7 +319,8 @@ def _check_override(trust: Trust, receipt: _Receipt) -> tuple[str, ...]:
     if statement is None or statement.digest != named.value:
         raise Tampered("RECEIPT_INVALID", "the override that the entry names is missing")
     try:
-        override = trust.check_override(statement)
+        of = trust.of(str(statement.body.get("origin")))  # a carried release names a closed log's
+        override = of.check_override(statement)
     except (BadInput, Refusal) as error:
         raise Tampered("RECEIPT_INVALID", "the override is not signed as it must be") from error
     if not override.touches(receipt.leaf.hour):

@@ -31,6 +31,7 @@ class ReleaseFacts:
     request_signed: bool  # request.check_request passed for this caller and version
     purpose_matches: bool  # the request's purpose is the version's
     grant_state: GrantState | None  # None: there is no grant for this version
+    grant_confirmed: bool  # closing.confirmed: signed since the last log was closed
     grant_live: bool  # grant.live
     grant_covers: bool  # grant.first_mismatch is None
     charge_mbit: int
@@ -62,6 +63,7 @@ ORDER: tuple[tuple[str, Callable[[ReleaseFacts], bool]], ...] = (
     ("PURPOSE", lambda f: f.purpose_matches),
     ("AUTH_MISSING", lambda f: f.grant_state in _GRANTED_ONCE),
     ("AUTH_REVOKED", lambda f: f.grant_state is not GrantState.REVOKED),
+    ("AUTH_UNCONFIRMED", lambda f: f.grant_confirmed),
     ("AUTH_EXPIRED", lambda f: f.grant_state is GrantState.GRANTED and f.grant_live),
     ("AUTH_SCOPE", lambda f: f.grant_covers),
     ("LEDGER_INCONSISTENT", _adds_up),

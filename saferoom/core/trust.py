@@ -25,6 +25,7 @@ from datetime import datetime
 from functools import cached_property
 
 from saferoom.canonical import Digest, Json, canonical_bytes, digest_bytes, parse_object
+from saferoom.core.closing import Closing, check_chain
 from saferoom.core.moment import read_instant
 from saferoom.core.override import Override, check_override
 from saferoom.core.record import Record, check_field
@@ -135,6 +136,8 @@ class Trust:
     vaults: tuple[VaultKeys, ...] = ()
     witnesses: Witnesses = NO_WITNESSES  # of the first file; `watchers` are those of now
     changes: tuple[Statement, ...] = ()
+    closed: tuple[Statement, ...] = ()  # the logs before this one, oldest first (closing.py)
+    ended: Closing | None = None  # in no file: `of` says where a closed log ends
 
     def __post_init__(self) -> None:
         """Check ranges; a key stands once, and no log is its own witness."""
@@ -147,6 +150,8 @@ class Trust:
         own = {key.key for key in self.log_keys}
         check_field(len(self.changes) <= MOST_CHANGES, "changes")
         check_field(own.isdisjoint(key.key for key in self.watchers.keys), "witnesses")
+        if self.closed:
+            check_chain(self.closed, self._founders, self.origin)
 
     @cached_property
     def eras(self) -> tuple[Era, ...]:
@@ -180,6 +185,18 @@ class Trust:
         return frozenset(key.algorithm for key in self.log_keys)
 
     @property
+    def closings(self) -> tuple[Closing, ...]:
+        """Return how the logs before this one ended."""
+        return tuple(Closing.from_body(one.body) for one in self.closed)
+
+    def of(self, origin: str) -> Trust:
+        """Return what this file says of a log that was closed; itself, of any other."""
+        for one in self.closings:
+            if one.origin == origin:
+                return replace(self, origin=origin, changes=(), closed=(), ended=one)
+        return self
+
+    @property
     def fingerprint(self) -> Digest:
         """Return the file's SHA-256, to be compared over the telephone."""
         return digest_bytes(self.to_bytes())
@@ -191,9 +208,11 @@ class Trust:
         vaults: list[Json] = [vault.to_body() for vault in self.vaults]
         witnesses: list[Json] = [key.to_body() for key in self.witnesses.keys]
         changes: list[Json] = [statement.to_json() for statement in self.changes]
+        closed: list[Json] = [statement.to_json() for statement in self.closed]
         return canonical_bytes(
             {
                 **({"changes": changes} if changes else {}),
+                **({"closed": closed} if closed else {}),
                 "kind": KIND,
                 "origin": self.origin,
                 "log_keys": log_keys,
@@ -208,8 +227,8 @@ class Trust:
     def from_bytes(cls, data: bytes) -> Trust:
         """Read strictly."""
         body = parse_object(data)
-        changes = body.get("changes")
-        fields = _FIELDS if changes is None else _FIELDS | {"changes"}
+        changes, closed = body.get("changes"), body.get("closed")
+        fields = _FIELDS | {name for name in ("changes", "closed") if name in body}
         check_field(set(body) == fields and body["kind"] == KIND, "trust file")
         origin, log_keys, operators = body["origin"], body["log_keys"], body["operators"]
         if not isinstance(origin, str) or not isinstance(log_keys, list):
@@ -217,7 +236,7 @@ class Trust:
         if not isinstance(operators, list) or len(operators) > _MOST:
             raise BadInput("FIELD_INVALID", "operators")
         if not isinstance(body["vaults"], list):
-            raise BadInput("FIELD_INVALID", "vaults")
+            raise BadInput("FIELD_INVALID", "trust file")
         return cls(
             origin=origin,
             log_keys=tuple(LogKey.from_body(key) for key in log_keys),
@@ -225,6 +244,7 @@ class Trust:
             vaults=tuple(VaultKeys.from_body(vault) for vault in body["vaults"]),
             witnesses=_read_witnesses(body["witnesses"], body["quorum"]),
             changes=_read_changes(changes) if "changes" in body else (),
+            closed=_read_changes(closed) if "closed" in body else (),
         )
 
     def vaults_at(self, now: datetime) -> tuple[VaultKeys, ...]:
@@ -246,6 +266,8 @@ class Trust:
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint of another log")
         if signed.checkpoint.extensions:  # nobody could audit what they say, so we write none
             raise Tampered("CHECKPOINT_UNTRUSTED", "a checkpoint with extension lines")
+        if self.ended is not None:
+            self.ended.check_within(signed.checkpoint)
         return signed
 
     def seen(self, signed: SignedCheckpoint, now: datetime | None = None) -> Seen | None:

@@ -31,6 +31,8 @@ ALARMS: dict[str, str] = {
     "BUDGET_REFILLED": "a new budget says that less was revealed than the log shows",
     "RELEASE_UNGRANTED": "a release without a live grant of that enterprise and version",
     "RELEASE_AFTER_REVOCATION": "a release after the revocation of its grant",
+    "RELEASE_UNCONFIRMED": "a release by a grant of before the log was closed, not confirmed since",
+    "PAST_CHANGED": "the log does not carry what was left of the one that was closed before it",
     "RELEASE_UNAPPROVED": "a release of a version without the votes that it needs",
     "RELEASE_OVERDRAWN": "a release beyond the budget or the ceiling in force",
     "RELEASE_UNCHARGED": "a release that was charged otherwise than its grant says",

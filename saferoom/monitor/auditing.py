@@ -19,6 +19,7 @@ from saferoom.monitor.alarms import Alarm
 from saferoom.monitor.books import Books
 from saferoom.monitor.leaves import read_leaf
 from saferoom.monitor.openings import Export, read_export
+from saferoom.monitor.past import Past
 from saferoom.monitor.people import People
 from saferoom.monitor.places import newest
 from saferoom.monitor.trusted import Trusted
@@ -56,10 +57,13 @@ class Visit:
     _hours: dict[int, str] = field(default_factory=dict)  # size → hour of its newest entry
     _export: Export | None = None
     _books: Books = field(init=False)
+    _past: Past = field(init=False)
 
     def __post_init__(self) -> None:
         """Open new books."""
-        self._books = Books(People(self.asked.trusted.founders))
+        trusted = self.asked.trusted
+        self._books = Books(People(trusted.founders), trusted.closings)
+        self._past = Past(trusted.closings)
 
     def run(self) -> list[Alarm]:
         """Return every alarm, in the order found."""
@@ -78,7 +82,8 @@ class Visit:
         head = signed.checkpoint
         self.size = head.size
         yield from self._witnesses(signed)
-        seen = memory.remember(asked.memory, head.origin)
+        closed = asked.trusted.closings[-1].origin if asked.trusted.closings else None
+        seen, self._past.seen = memory.remember(asked.memory, head.origin, closed)
         others = [asked.trusted.check_note(text) for text in asked.others]
         for size in memory.conflicts(seen, [*(one.checkpoint for one in others), head]):
             yield Alarm("FORKED", f"two roots of size {size} were signed")
@@ -89,7 +94,7 @@ class Visit:
         wanted = {size: root for size, root in seen.items() if size <= head.size}
         walk = Walk(asked.fetch, head.size, wanted | {head.size: head.root}, self._leaf)
         self._asked_hours = {one.checkpoint.size for one in others}
-        found = [*walk.run()]
+        found = [*walk.run(), *self._past.cut(head.size)]
         yield from found
         yield from self._keys([signed, *others])
         yield from self._promises(walk.hashes)
@@ -116,14 +121,16 @@ class Visit:
             if not self.asked.trusted.vouched(note, _instant(hour), now):
                 yield Alarm("CHECKPOINT_UNSIGNED", f"a key out of its time, at size {size}")
 
-    def _leaf(self, index: int, data: bytes, _digest: bytes) -> Iterator[Alarm]:
+    def _leaf(self, index: int, data: bytes, digest: bytes) -> Iterator[Alarm]:
         leaf = read_leaf(data)
         if leaf is None:
             yield Alarm("LEAF_INVALID", "not the layout of any kind", index)
             return
+        yield from self._past.leaf(index, leaf.kind, data, digest)
+        timeless = self._past.tells_no_time(index, leaf.kind)
         if leaf.hour < self._latest and _hours(leaf.hour, self._latest) > 1:
             yield Alarm("TIME_BACKWARDS", "more than an hour", index)
-        self._latest = max(self._latest, leaf.hour)
+        self._latest = self._latest if timeless else max(self._latest, leaf.hour)
         if index + 1 in self._asked_hours:
             self._hours[index + 1] = self._latest
         if self._export is None:

@@ -9,13 +9,14 @@ room's does not break these.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from saferoom.canonical import Json
 from saferoom.crypto.signing import Statement
 from saferoom.monitor.alarms import Alarm
 from saferoom.monitor.openings import Opened, Values
+from saferoom.monitor.past import Closing, unconfirmed
 from saferoom.monitor.people import People, Person
 
 Body = Mapping[str, Json]
@@ -55,6 +56,7 @@ class Books:
     """Everything that decides, as the log tells it so far."""
 
     people: People
+    closings: Sequence[Closing] = ()
     versions: dict[str, Version] = field(default_factory=dict)
     grants: dict[str, Body] = field(default_factory=dict)
     revocations: defaultdict[str, list[Body]] = field(default_factory=lambda: defaultdict(list))
@@ -133,6 +135,8 @@ class Books:
             yield Alarm("RELEASE_UNGRANTED", "no live grant covers it", entry.index)
         elif self._revoked(enterprise, str(record["grant"]), grant):
             yield Alarm("RELEASE_AFTER_REVOCATION", "the grant had ended", entry.index)
+        elif unconfirmed(self.closings, entry.index, grant["signed_at"]):
+            yield Alarm("RELEASE_UNCONFIRMED", "the grant is suspended", entry.index)
         if not self._version(version).approved():
             yield Alarm("RELEASE_UNAPPROVED", "votes are missing", entry.index)
         yield from self._charge(entry, record, grant)

@@ -59,6 +59,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "archived": ("archive", "name entries", ""),
     "archive_closed": ("archive", "name", ""),
     "restored": ("", "entries unreadable", ""),
+    "log_closed": ("trust closing", "origin successor lost by reason statement", ""),
     "openings_exported": ("", "auditor entries", ""),
     "own_record_given": ("", "enterprise order", ""),
     "record_disputed": ("", "enterprise source statement", ""),

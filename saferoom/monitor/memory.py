@@ -19,15 +19,19 @@ KIND = "saferoom/monitor/1"
 MOST = 4_096  # of the oldest every second one goes
 
 
-def remember(path: Path | None, origin: str) -> dict[int, bytes]:
-    """Read what was seen of this log; nothing before the first visit."""
+def remember(
+    path: Path | None, origin: str, closed: str | None = None
+) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Read what was seen of this log, and of the closed one before it; nothing at first."""
     if path is None or not path.exists():
-        return {}
+        return {}, {}
     body = parse_object(path.read_bytes())
     seen = body.get("seen")
-    if body.get("kind") != KIND or body.get("origin") != origin or not isinstance(seen, dict):
+    named = body.get("origin")
+    if body.get("kind") != KIND or named not in {origin, closed} or not isinstance(seen, dict):
         raise BadInput("FIELD_INVALID", "the monitor's memory, or of another log")
-    return {int(size): hex_bytes(root, 32) for size, root in seen.items()}
+    read = {int(size): hex_bytes(root, 32) for size, root in seen.items()}
+    return (read, {}) if named == origin else ({}, read)
 
 
 def keep(path: Path | None, origin: str, seen: dict[int, bytes]) -> None:

@@ -14,6 +14,7 @@ from saferoom.canonical import Json, parse_object
 from saferoom.crypto.signing import NoteVerifier, Statement, VerifyKey
 from saferoom.crypto.sm2 import Sm2Key
 from saferoom.errors import BadInput, Tampered
+from saferoom.monitor.past import Closing, read_closings
 from saferoom.tlog.checkpoint import COSIGNATURE, NoteKey, SignedCheckpoint, check_note, read_note
 
 _ALGORITHMS: dict[str, type[VerifyKey | Sm2Key]] = {"ed25519": VerifyKey, "sm2": Sm2Key}
@@ -72,6 +73,7 @@ class Trusted:
     witnesses: dict[NoteKey, Witness]  # all that ever were
     quorum: int  # of now
     eras: tuple[Era, ...]  # the newest first
+    closings: tuple[Closing, ...] = ()  # of the logs before this one, the oldest first
 
     @property
     def statement_keys(self) -> tuple[LogKey, ...]:
@@ -132,6 +134,7 @@ def _read(body: dict[str, Json]) -> Trusted:
         Era(frozenset(_named(one["witnesses"])), int(str(one["quorum"])), begins[n], begins[n + 1])
         for n, one in enumerate(sets)
     ]
+    founders = tuple(Statement.from_json(one) for one in _objects(body["operators"]))
     return Trusted(
         origin=str(body["origin"]),
         log_keys=tuple(
@@ -140,10 +143,11 @@ def _read(body: dict[str, Json]) -> Trusted:
             if not one["compromised"]
         ),
         algorithms=frozenset(str(one["algorithm"]) for one in _objects(body["log_keys"])),
-        founders=tuple(Statement.from_json(one) for one in _objects(body["operators"])),
+        founders=founders,
         witnesses={key: _witness(one) for key, one in witnesses.items()},
         quorum=eras[-1].quorum,
         eras=(*reversed(eras),),
+        closings=tuple(read_closings(_objects(body.get("closed", [])), founders)),
     )
 
 

@@ -139,6 +139,8 @@ def _check_one(
     grant = check_grant(statement, roster.lookup)
     if roster.revoked(grant):
         raise Refusal("AUTH_REVOKED")
+    if not roster.confirmed(grant):
+        raise Refusal("AUTH_UNCONFIRMED")
     check_covers(grant, manifest, categories, manifest.purpose, manifest.bank, now)
     check_text(roster.template(grant.template), grant)
     signer = roster.lookup(statement.signatures[0].key)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from saferoom.canonical import Digest
 from saferoom.core.admission import Admission
 from saferoom.core.approval import CastVote, SubjectKind, Vote, check_vote, state
+from saferoom.core.closing import Closing, confirmed
 from saferoom.core.enrolment import (
     Enrolment,
     Role,
@@ -78,6 +79,7 @@ class Roster:
         self._suspended_at: dict[str, str] = {}  # party → its last suspension
         self._suspensions: set[Digest] = set()  # a suspension works once
         self._stopped: set[Digest] = set()
+        self._closings: list[Closing] = []  # of the room's logs
         self._learners: Mapping[str, Callable[[Statement], None]] = {
             Enrolment.KIND: self._enrolment,
             Admission.KIND: self._admission,
@@ -88,6 +90,7 @@ class Roster:
             GrantTemplate.KIND: self._template,
             Vote.KIND: self._vote,
             Revocation.KIND: self._revocation,
+            Closing.KIND: self._closing,
             Suspension.KIND: self._suspension,
             VersionSuspension.KIND: self._version_suspension,
             EraseOrder.KIND: lambda one: self.erasures.learn_order(one, self.lookup),
@@ -146,6 +149,10 @@ class Roster:
     def revoked(self, grant: Revocable) -> bool:
         """Say whether the enterprise took this grant back, or signed it before it did."""
         return revoked(grant, self._revocations.get(grant.enterprise, ()))
+
+    def confirmed(self, grant: Revocable) -> bool:
+        """Say whether it was signed since entries of the room's log were lost."""
+        return confirmed(grant.signed_at, self._closings)
 
     def _enrolment(self, statement: Statement) -> None:
         enrolment = check_enrolment(statement, self.lookup)
@@ -220,6 +227,10 @@ class Roster:
     def _revocation(self, statement: Statement) -> None:
         revocation = check_revocation(statement, self.lookup)
         self._revocations.setdefault(revocation.enterprise, []).append(revocation)
+
+    def _closing(self, statement: Statement) -> None:
+        check_operators(statement, self.lookup, 2)
+        self._closings.append(Closing.from_body(statement.body))
 
     def _suspension(self, statement: Statement) -> None:
         """Two operators stop a party; only a contract put up afterwards lets it on again.

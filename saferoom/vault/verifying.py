@@ -96,6 +96,8 @@ def check_verify(
 
 
 def check_not_revoked(roster: Roster, grant: VerifyGrant) -> None:
-    """Refuse what the enterprise took back, also while the department was asked."""
+    """Refuse what the enterprise took back or has to confirm, also while a department is asked."""
     if roster.revoked(grant):
         raise Refusal("AUTH_REVOKED")
+    if not roster.confirmed(grant):
+        raise Refusal("AUTH_UNCONFIRMED")

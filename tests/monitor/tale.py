@@ -201,13 +201,19 @@ def trust(**changes: object) -> Trust:
 
 def tell(folder: Path, lines: Tale) -> Told:
     """Log it, and export it."""
-    source = counting()
-    entries = [
+    return write(folder, lines, build(lines, counting()))
+
+
+def build(lines: Tale, source: Callable[[int], bytes]) -> list[Entry]:
+    return [
         build_entry(one.kind, one.artefacts, one.personal, one.at, source, one.records)
         for one in lines
     ]
-    LogFiles(folder / "log", ORIGIN, [LOG_KEY]).extend(0, [entry.leaf for entry in entries])
-    head: dict[str, Json] = {"kind": "saferoom/openings/1", "origin": ORIGIN, "size": len(lines)}
+
+
+def write(folder: Path, lines: Tale, entries: list[Entry], origin: str = ORIGIN) -> Told:
+    LogFiles(folder / "log", origin, [LOG_KEY]).extend(0, [entry.leaf for entry in entries])
+    head: dict[str, Json] = {"kind": "saferoom/openings/1", "origin": origin, "size": len(lines)}
     export = [head, *(_line(n, e, lines[n]) for n, e in enumerate(entries))]
     (folder / "openings").write_bytes(b"".join(canonical_bytes(one) + b"\n" for one in export))
     return Told(folder, entries, trust())

@@ -125,6 +125,18 @@ def test_a_revocation_ends_every_grant_that_was_signed_by_then(
     assert small.found(make.grant(small.version, **changes)) == found
 
 
+def test_a_grant_from_before_a_closed_log_waits_to_be_confirmed() -> None:
+    small = Small()
+    closing = make.closing(closed_at="2026-11-20T10:45:00Z")
+    for names in (("zhao",), ("zhao", f"{BANK}.modeller"), (ENTERPRISE,)):
+        assert refused(small.roster.learn, sign(closing, *names)) in {"APPROVAL_MISSING", "ROLE"}
+    small.roster.learn(sign(closing, "zhao", "qian"))
+    old = {"nonce": make.nonce("old"), "signed_at": "2026-11-20T10:50:00Z"}
+    new = {"nonce": make.nonce("new"), "signed_at": "2026-11-20T10:50:01Z"}
+    assert small.found(make.grant(small.version, **old)) == "AUTH_UNCONFIRMED"
+    assert small.found(make.grant(small.version, **new)) == "granted"
+
+
 @pytest.mark.parametrize("signer", ["zhao", f"{BANK}.modeller", f"{BANK}.approver"])
 def test_a_stopped_version_is_not_evaluated_whoever_asks(signer: str) -> None:
     small = Small()
