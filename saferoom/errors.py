@@ -223,6 +223,11 @@ CODES: dict[str, Code] = {
         "This signed request was used before, or its time is too far from now.",
         "Sign a fresh request with a new nonce.",
     ),
+    "NODE_CHANGED": Code(
+        Refusal,
+        "The node offers another list than was approved.",
+        "Put the new list into node.toml and have two operators approve it.",
+    ),
     "BUDGET_FULL": Code(
         Refusal,
         "The enterprise's budget for this bank group has too few bits left.",
@@ -562,6 +567,11 @@ CODES: dict[str, Code] = {
         Unavailable,
         "No quorum of witnesses has seen the log for half a day.",
         "After a whole day nothing is released: the operator should get the witnesses back.",
+    ),
+    "NODE_DOWN": Code(
+        Unavailable,
+        "A department's node does not answer as approved: silent, wrongly signed, old or changed.",
+        "See HOME/nodes for the code and since when; ask its department, then ask the node again.",
     ),
     "WITNESS_UNAVAILABLE": Code(
         Unavailable,

@@ -21,6 +21,7 @@ from saferoom.canonical import Digest, Json, digest_bytes
 from saferoom.core.admission import Admission, PartyKind
 from saferoom.core.approval import CastVote, Decision, SubjectKind, Vote, check_vote
 from saferoom.core.budget import DEFAULT_BUDGET_MBIT, DEFAULT_CEILING_MBIT, Budget
+from saferoom.core.catalogue import Access, Item, Mode
 from saferoom.core.closing import Closing
 from saferoom.core.enrolment import Enrolment, Role, Signatory, check_enrolment, check_genesis
 from saferoom.core.facts import CellType, Column, Table
@@ -38,6 +39,7 @@ from saferoom.core.orders import (
 )
 from saferoom.core.proposals import PolicyFile, PolicySet, Suspension, VersionSuspension
 from saferoom.core.record import Record
+from saferoom.core.remote import RemoteNode
 from saferoom.core.request import ScoreRequest
 from saferoom.core.self_report import SelfReport
 from saferoom.core.service import Service
@@ -394,6 +396,30 @@ def policy_set(**changes: object) -> PolicySet:
     """Make a policy set of one file that permits everything."""
     files = (PolicyFile(name="all.cedar", text="permit(principal, action, resource);"),)
     return PolicySet(**{"files": files, **changes})  # type: ignore[arg-type]
+
+
+def node(**changes: object) -> RemoteNode:
+    """A department's node that offers one item by call."""
+    fields: dict[str, object] = {
+        "name": "tax",
+        "party": "tax",
+        "address": "https://node.tax.example",
+        "key": signing_key("the node").public.raw.hex(),
+        "service": Service(hosts=("node.tax.example",), networks=(), calls_per_minute=60),
+        "items": (
+            Item(
+                id="tax.filing",
+                zh="申报缴纳额",
+                en="Filings and payments",
+                provider="tax bureau",
+                mode=Mode.CALL,
+                access=Access.MODEL_ONLY,
+                level=Level.L3,
+                cycle="monthly",
+            ),
+        ),
+    }
+    return RemoteNode(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def source(**changes: object) -> SourceManifest:

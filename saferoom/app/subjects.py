@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -17,6 +19,7 @@ from saferoom.core.grant_text import GrantTemplate
 from saferoom.core.mock import MockSet
 from saferoom.core.moment import write_instant
 from saferoom.core.proposals import PolicySet
+from saferoom.core.remote import RemoteNode
 from saferoom.core.source import SourceManifest
 from saferoom.core.verification import Verifier
 from saferoom.core.views import ViewSet
@@ -26,6 +29,10 @@ from saferoom.errors import BadInput, NotFound, Refusal
 # The vault's rules are code, no set widens them; and it has no part in mock data.
 UNTAUGHT = frozenset({SubjectKind.POLICY, SubjectKind.MOCK})
 OF_STEWARDS = frozenset({SubjectKind.SOURCE, SubjectKind.MOCK})
+
+CONNECTED: Mapping[str, type[SourceManifest | Verifier | RemoteNode]] = {
+    kind.KIND: kind for kind in (SourceManifest, Verifier, RemoteNode)
+}
 
 
 def propose(room: Room, _caller: Caller, statement: Statement) -> Digest:
@@ -99,9 +106,8 @@ def _read(connection: Connection, room: Room, statement: Statement) -> tuple[Sub
         case GrantTemplate.KIND:
             GrantTemplate.from_body(statement.body)
             return SubjectKind.TEMPLATE, ""
-        case SourceManifest.KIND | Verifier.KIND:
-            kind = Verifier if statement.kind == Verifier.KIND else SourceManifest
-            manifest = kind.from_body(statement.body)
+        case SourceManifest.KIND | Verifier.KIND | RemoteNode.KIND:
+            manifest = CONNECTED[statement.kind].from_body(statement.body)
             query = sa.select(t.party.c.party).where(t.party.c.party == manifest.party)
             if connection.scalar(query) is None:
                 raise NotFound("NOT_FOUND", "party")

@@ -21,6 +21,7 @@ import typer
 
 from saferoom import __version__
 from saferoom.cli.listening import check_port
+from saferoom.cli.node import down
 from saferoom.cli.options import DEFAULT_HOME, AsJson, Home
 from saferoom.cli.say import tell, tell_rows
 from saferoom.errors import Isolation, NotFound, SaferoomError, Unavailable
@@ -69,6 +70,7 @@ def _look(home: Path, port: int) -> Iterator[Look]:
     yield _ask("cage", _cage)
     yield _ask("home", lambda: _home(home))
     yield _ask("database", lambda: _database(home))
+    yield _ask("nodes", lambda: _nodes(home))
     yield _ask("disk", lambda: _disk(home))
     yield _ask("port", lambda: _port(port))
 
@@ -132,6 +134,14 @@ def _database(home: Path) -> str:
     if not (home / "version").exists():
         return "none yet"
     return wiring.check_database(home)
+
+
+def _nodes(home: Path) -> str:
+    """Show what the last `saferoom node ask` of each node found."""
+    silent = [f"{name} since {since}" for name, since in down(home / "nodes").items()]
+    if silent:
+        raise Unavailable("NODE_DOWN", ", ".join(silent))
+    return f"{sum(1 for _ in (home / 'nodes').glob('*.json'))} asked, none down"
 
 
 def _disk(home: Path) -> str:

@@ -26,6 +26,7 @@ from saferoom.cli import (
     login,
     looks,
     mock,
+    node,
     notices,
     order,
     policy,
@@ -93,6 +94,7 @@ app.command("verify")(verify.verify)
 app.add_typer(audit.app, name="audit")
 app.add_typer(authority.app, name="authority")
 app.add_typer(witness_set.app, name="witness")
+app.add_typer(node.app, name="node")
 app.command("restore")(restore.restore)
 app.command("doctor")(doctor.doctor)
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # how receipts and trust files are read is not this module's 
     from saferoom.core.receipt import Verified
     from saferoom.core.trust import Trust
 
+CONNECTED = ("saferoom/source/1", "saferoom/verifier/1", "saferoom/node/1")
 Said = Mapping[str, Json]  # what the entry says: opened fields, and digests in clear
 
 
@@ -131,7 +132,7 @@ PAPERS: Mapping[str, Mapping[str, Paper]] = {
         ),
     },
     "source_connected": {
-        "manifest": Paper(("saferoom/source/1",), ("party",), _by_one_operator),
+        "manifest": Paper(CONNECTED, ("party",), _by_one_operator),
     },
     "views_approved": {"views": Paper(("saferoom/views/1",), (), _by_one_operator)},
     "mock_approved": {"mock": Paper(("saferoom/mock/1",), (), _by_one_operator)},

@@ -35,6 +35,7 @@ from saferoom.core.proposals import (
     check_newer,
     check_version_suspension,
 )
+from saferoom.core.remote import RemoteNode
 from saferoom.core.source import SourceManifest
 from saferoom.core.verification import Verifier
 from saferoom.core.views import ViewSet
@@ -43,7 +44,10 @@ from saferoom.crypto.signing import KeyId, Statement, VerifyKey
 from saferoom.errors import BadInput, Refusal
 from saferoom.vault.obeyed import Obeyed
 
-Votable = Admission | GrantTemplate | Manifest | SourceManifest | Verifier | ViewSet
+Votable = Admission | GrantTemplate | Manifest | RemoteNode | SourceManifest | Verifier | ViewSet
+CONNECTED: Mapping[str, type[SourceManifest | Verifier | RemoteNode]] = {
+    kind.KIND: kind for kind in (SourceManifest, Verifier, RemoteNode)
+}
 
 
 @dataclass
@@ -87,6 +91,7 @@ class Roster:
             ViewSet.KIND: self._views,
             SourceManifest.KIND: self._source,
             Verifier.KIND: self._source,
+            RemoteNode.KIND: self._source,
             GrantTemplate.KIND: self._template,
             Vote.KIND: self._vote,
             Revocation.KIND: self._revocation,
@@ -182,8 +187,7 @@ class Roster:
 
     def _source(self, statement: Statement) -> None:
         submitter = check_signer(statement, self.lookup, Role.OPERATOR, Role.STEWARD)
-        kind = Verifier if statement.kind == Verifier.KIND else SourceManifest
-        source = kind.from_body(statement.body)
+        source = CONNECTED[statement.kind].from_body(statement.body)
         if submitter.role is Role.STEWARD and submitter.party != source.party:
             raise Refusal("ROLE", "another party's steward")
         self._put_up(statement, SubjectKind.SOURCE, source, source.party, submitter)

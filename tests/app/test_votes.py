@@ -228,6 +228,21 @@ def test_a_source_needs_its_party_and_its_own_steward_or_an_operator(founded: Wo
     assert founded.count(t.entry, kind="source_connected") == 1
 
 
+def test_a_departments_node_is_enrolled_by_two_operators_and_logged(founded: World) -> None:
+    def propose(who: str) -> Digest:
+        return subjects.propose(founded.room, OPERATOR, f.sign(f.node(), who))
+
+    assert refused(lambda: propose("zhao")) == "NOT_FOUND"
+    founded.admit("tax", party_kind="source")
+    founded.enrol("tax.steward", party="tax", role=Role.STEWARD)
+    founded.enrol("power.steward", party="power", role=Role.STEWARD)
+    assert refused(lambda: propose("power.steward")) == "ROLE"
+    digest = propose("tax.steward")
+    assert founded.count(t.entry, kind="source_connected") == 0
+    assert founded.approve(digest, names=["zhao", "qian"]) == "approved"
+    assert founded.count(t.entry, kind="source_connected") == 1
+
+
 def declared_mock(names: Sequence[str] = f.FEATURES) -> MockSet:
     stops = (Stop(permille=0, value="0"), Stop(permille=1000, value="1"))
     columns = [

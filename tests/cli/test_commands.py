@@ -241,7 +241,7 @@ def test_other_programs_are_started_and_not_imported(
 def test_doctor_looks_at_everything(command: Command, tmp_path: Path) -> None:
     told = json.loads(command("doctor", "--home", tmp_path, "--port", "18321", "--json").out)
     names = [look["name"] for look in told["looks"]]
-    assert names == ["platform", "packages", "cage", "home", "database", "disk", "port"]
+    assert names == ["platform", "packages", "cage", "home", "database", "nodes", "disk", "port"]
     assert {look["name"] for look in told["looks"] if not look["well"]} <= {"cage", "port"}
 
 

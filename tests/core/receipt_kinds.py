@@ -220,6 +220,7 @@ def _erased(order: Statement, needs: Sequence[str]) -> Case:
 
 
 _EXIT = Exit(party=BANK, reason="it left", exited_at=f.NOW_TEXT, nonce=f.nonce("exit"))
+_NODE = f.sign(f.node(), "zhao")
 _SOURCE = f.sign(f.source(), "zhao")
 _STOPPED = f.sign(f.version_suspension(MANIFEST.digest), "zhao")
 _EVIDENCE = f.sign(f.erase_order(FIRM, evidence=f.some_digest("paper")), *f.GENESIS)
@@ -242,6 +243,11 @@ _MAKERS: Mapping[str, Callable[[], Case]] = {
         _standing("source_connected", "manifest", _SOURCE),
         personal={"party": f.source().party, "voters": ["qian", "sun"]},
         papers=[_SOURCE, *votes(_SOURCE.digest, "qian", "sun")],
+    ),
+    "a node": lambda: replace(
+        _standing("source_connected", "manifest", _NODE),
+        personal={"party": f.node().party, "voters": ["qian", "sun"]},
+        papers=[_NODE, *votes(_NODE.digest, "qian", "sun")],
     ),
     "views": lambda: replace(
         _standing("views_approved", "views", f.sign(f.views(), "sun")),

@@ -12,7 +12,7 @@ import pytest
 from saferoom.canonical import Digest
 from saferoom.core.admission import Admission
 from saferoom.core.approval import Decision, SubjectKind
-from saferoom.core.enrolment import check_genesis
+from saferoom.core.enrolment import Role, check_genesis
 from saferoom.core.grant import Grant
 from saferoom.core.manifest import Manifest
 from saferoom.crypto.signing import Statement
@@ -212,3 +212,13 @@ def test_the_same_lessons_lead_to_the_same_roster_at_every_start() -> None:
         sign(make.revocation(make.grant(small.version)), ENTERPRISE),
     ]
     assert [small.roster.learn(one) for one in (*lessons, *lessons)] == [True, True, False, False]
+
+
+def test_a_departments_node_is_learnt_and_another_stewards_is_refused() -> None:
+    roster = opened()
+    roster.learn(sign(make.node(), "sun"))
+    register = Register.founded()
+    register.enrol("power.steward", party="power", role=Role.STEWARD)
+    roster.learn(register.statements[-1])
+    with pytest.raises(SaferoomError, match="ROLE"):
+        roster.learn(sign(make.node(name="other"), "power.steward"))
