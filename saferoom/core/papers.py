@@ -191,7 +191,7 @@ def check_papers(verified: Verified, trust: Trust) -> tuple[str, ...]:
         return tuple(_absent(verified, frozenset()))
     try:
         return tuple(_check(verified, _gather(verified, trust)))
-    except (BadInput, Conflict, Refusal) as error:
+    except (BadInput, Conflict, KeyError, Refusal) as error:  # KeyError: a field is not opened
         raise Tampered("RECEIPT_INVALID", "a paper in it does not hold") from error
 
 
@@ -225,7 +225,8 @@ def _fields(papers: Papers, digest: Digest) -> list[str]:
 
 
 def _check_one(rule: Paper, field: str, paper: Statement, papers: Papers) -> str:
-    alike = all(paper.body.get(name) == papers.said.get(name) for name in rule.agrees)
+    told = [name for name in rule.agrees if name in papers.said]  # an archived field says nothing
+    alike = all(paper.body.get(name) == papers.said[name] for name in told)
     if paper.kind not in rule.kinds or not alike:
         raise BadInput("FIELD_INVALID", "a paper that says something else")
     return f"{field}: the paper itself, signed by {rule.signed(paper, papers)}"
